@@ -1,0 +1,94 @@
+"""What the broker's events lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from uhome2mqtt.engine import cloud_side
+from uhome2mqtt.engine.house import BIRTH, BRIDGE, FORGET, House
+from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.read_back import forgotten, owners, pins_of
+from uhome2mqtt.engine.timers import Timer
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish
+from uhome2mqtt.model import Source
+from uhome2mqtt.topics import SetTopic
+
+BIRTH_DELAY = (0.5, 5.0)
+"""Seconds, between them by chance: Home Assistant's start is busy, and other bridges answer it too."""
+GET_PAUSE = 2.0
+
+
+def connected(house: House, turn: Turn, event: BrokerConnected) -> None:
+    """Assert everything that should be retained, then say that the bridge is there."""
+    if event.retained is not None:
+        _read_back(house, turn, event.retained)
+    house.info["mqtt_protocol"] = event.protocol
+    house.retained.update(BRIDGE, house.bridge_topics())
+    for publish in house.retained.connected():
+        turn.emit(publish)
+    if house.early_list is not None:
+        early, house.early_list = house.early_list, None
+        cloud_side.devices_listed(house, turn, early)
+    turn.emit(Publish(topic=house.config.topics.bridge_state, payload="online", qos=1))
+
+
+def home_assistant_started(house: House, turn: Turn) -> None:
+    """Plan to assert everything once more for Home Assistant, which may have lost it."""
+    low, high = BIRTH_DELAY
+    house.timers.set(Timer(BIRTH), turn.now.monotonic + low + (high - low) * house.chance())
+
+
+def assert_all(house: House, turn: Turn) -> None:
+    """Publish everything that is retained once more."""
+    turn.effects.extend(house.retained.assert_all())
+    turn.emit(Publish(topic=house.config.topics.bridge_state, payload="online", qos=1))
+
+
+def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
+    """Take what arrived on a command topic."""
+    topic = house.config.topics.parse_command(event.topic)
+    if topic is None or house.reception.is_echo(event):
+        return
+    node = house.registry.at_level(topic.device)
+    if not isinstance(topic, SetTopic):
+        _get(house, turn, event, node)
+    elif event.retained:
+        house.reception.refuse_retained(turn, event, topic)
+    else:
+        house.reception.receive(turn, event, topic, node)
+
+
+def forget_earlier_run(house: House, turn: Turn) -> None:
+    """Withdraw what an earlier run claimed, when no device list has come in time to renew it."""
+    if house.registry.lists == 0:
+        turn.note("warning", "earlier_states_withdrawn", topics=len(house.withdrawals))
+        turn.effects.extend(house.withdrawals)
+    house.withdrawals = ()
+
+
+def stop(house: House, turn: Turn) -> None:
+    """End every command and say that the bridge leaves."""
+    for node in list(house.registry.nodes.values()):
+        house.commands.abandon(turn, node, "BRIDGE_STOPPED", "the bridge stops and can no longer follow this command")
+    turn.emit(Publish(topic=house.config.topics.bridge_state, payload="offline", qos=1))
+
+
+def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:
+    topics = house.config.topics
+    house.registry.adopt(pins_of(topics, retained))
+    house.left_over = owners(topics, retained, house.registry.pins)
+    house.withdrawals = tuple(forgotten(topics, retained))
+    house.timers.set(Timer(FORGET), turn.now.monotonic + house.config.stale_after)
+
+
+def _get(house: House, turn: Turn, event: MessageReceived, node: Node | None) -> None:
+    if event.retained:
+        turn.emit(Publish(topic=event.topic, payload="", qos=1))
+    elif node is None:
+        turn.note("warning", "get_refused", topic=event.topic, reason="UNKNOWN_DEVICE")
+    elif turn.now.monotonic < house.last_get.get(node.device.id, float("-inf")) + GET_PAUSE:
+        turn.note("info", "get_refused", device=node.level, reason="TOO_SOON")
+    else:
+        house.last_get[node.device.id] = turn.now.monotonic
+        house.query(turn, [node], Source.QUERY)

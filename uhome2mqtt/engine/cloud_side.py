@@ -1,0 +1,195 @@
+"""What the cloud's answers lead to."""
+
+from __future__ import annotations
+
+from uhome2mqtt.catalogue import KNOWN
+from uhome2mqtt.engine.cloud_state import pause
+from uhome2mqtt.engine.house import LIST, POLL, House
+from uhome2mqtt.engine.node import merge
+from uhome2mqtt.engine.registry import Changes
+from uhome2mqtt.engine.timers import Timer
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.events import (
+    CommandAnswered,
+    CommandFailed,
+    DeviceListFailed,
+    DevicesListed,
+    IdentifyAccount,
+    StatesReported,
+)
+from uhome2mqtt.model import Failure, FailureKind, Json, Report, Source
+
+LIST_AGAIN = 60.0
+"""Seconds until a second device list decides whether a device that is missing is gone."""
+LIST_AGAIN_EMPTY = 300.0
+"""Seconds until an account without devices is looked at again: somebody may be selecting them in the app."""
+LIST_RETRY = 5.0
+UNAUTHORIZED_RETRY = 5.0
+"""Seconds; asking costs nothing then: without a usable grant no request leaves the house."""
+
+
+def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
+    """Take a device list in, once it is known what the broker remembers.
+
+    Without that memory a device could get another topic than it had.
+    """
+    succeeded(house, turn)
+    if house.left_over is None:
+        house.early_list = event
+        return
+    first = house.registry.lists == 0
+    changes = house.registry.listed(event.devices, turn.now)
+    _announce(house, turn, changes)
+    _clear_left_over(house, turn)
+    turn.note("info", "devices_listed", devices=len(event.devices))
+    if not event.devices:
+        turn.note("warning", "no_devices", hint="select devices for the OpenAPI in the Xthings Home app")
+    turn.touched |= house.registry.nodes.keys()
+    turn.touch_bridge()
+    house.timers.set(Timer(LIST), turn.now.monotonic + _list_pause(house))
+    if first:
+        turn.emit(IdentifyAccount())
+    if changes.added:
+        poll(house, turn)
+
+
+def device_list_failed(house: House, turn: Turn, event: DeviceListFailed) -> None:
+    """Try again, ever later; nothing else follows from it."""
+    failed(house, turn, event.failure)
+    wait = _pause(house, LIST_RETRY, event.failure)
+    house.timers.set(Timer(LIST), turn.now.monotonic + wait)
+
+
+def states_reported(house: House, turn: Turn, event: StatesReported) -> None:
+    """Merge reports and hold them against the commands under way."""
+    asked = turn.now.monotonic if event.query is None else house.queries.asked(event.query)
+    for report in event.reports:
+        _reported(house, turn, report, event.source, asked)
+
+
+def query_ended(house: House, turn: Turn, query: int) -> None:
+    """Judge the cloud by a query, give up commands whose last look it was, and plan the next poll."""
+    ended = house.queries.ended(query)
+    if ended.failure is None:
+        succeeded(house, turn)
+    else:
+        failed(house, turn, ended.failure)
+    for device_id in sorted(house.commands.awaiting(query)):
+        house.commands.query_ended(turn, house.registry.nodes[device_id], query)
+    if ended.poll:
+        house.timers.set(Timer(POLL), turn.now.monotonic + _poll_pause(house, ended.failure))
+
+
+def command_answered(house: House, turn: Turn, event: CommandAnswered) -> None:
+    """Take the cloud's answer to a command; an answer to one that has ended only shows that the cloud is there."""
+    succeeded(house, turn)
+    if (device_id := house.commands.device_of(event.command)) is None:
+        return
+    house.commands.answered(turn, house.registry.nodes[device_id], event)
+    if event.report is not None:
+        _reported(house, turn, event.report, Source.CONFIRM, turn.now.monotonic)
+
+
+def command_failed(house: House, turn: Turn, event: CommandFailed) -> None:
+    """Take the failure of a request that carried a command."""
+    failed(house, turn, event.failure)
+    if (device_id := house.commands.device_of(event.command)) is not None:
+        house.commands.failed(turn, house.registry.nodes[device_id], event)
+
+
+def poll(house: House, turn: Turn) -> None:
+    """Query all devices, unless such a query is under way."""
+    if not house.queries.polling:
+        house.query(turn, house.registry.nodes.values(), Source.QUERY, poll=True)
+
+
+def succeeded(house: House, turn: Turn) -> None:
+    """Note that the cloud has answered."""
+    before = house.cloud.status
+    house.cloud.succeeded()
+    if before == house.cloud.status:
+        return
+    turn.touch_bridge()
+    turn.note("info", "cloud_online", before=before)
+    if before == "unauthorized":
+        house.bridge_event(turn, "authorization_restored")
+
+
+def failed(house: House, turn: Turn, failure: Failure) -> None:
+    """Note that a request to the cloud had no result; the log tells only of changes."""
+    before = house.cloud.status
+    house.cloud.failed(failure)
+    after = house.cloud.status
+    why: dict[str, Json] = {"error": failure.code, "why": failure.message}
+    if before == after and house.cloud.failures > 1:
+        turn.note("debug", "cloud_request_failed", **why)
+        return
+    turn.touch_bridge()
+    turn.note("warning", f"cloud_{after}", before=before, **why)
+    if after == "unauthorized":
+        house.bridge_event(turn, "authorization_required", hint="run: uhome2mqtt login", **why)
+
+
+def _announce(house: House, turn: Turn, changes: Changes) -> None:
+    nodes = house.registry.nodes
+    for event, announced in (
+        ("device_added", [nodes[device_id] for device_id in changes.added]),
+        ("device_renamed", [nodes[device_id] for device_id in changes.renamed]),
+        ("device_removed", list(changes.removed)),
+    ):
+        for node in announced:
+            house.bridge_event(turn, event, id=node.device.id, topic=node.level, name=node.name, kind=node.kind)
+    for node in changes.removed:
+        house.commands.abandon(turn, node, "DEVICE_REMOVED", "the device has left the account")
+        turn.touch(node.device.id)
+    for device_id in changes.added:
+        house.watch_staleness(nodes[device_id], turn.now)
+    if changes.added or changes.renamed:
+        turn.pins_touched = True
+
+
+def _clear_left_over(house: House, turn: Turn) -> None:
+    """Clear what an earlier run left and nothing wants now; of devices that are not listed, after a second list."""
+    left_over = house.left_over or {}
+    nodes = house.registry.nodes
+    desired = {topic for node in nodes.values() for topic in house.device_topics(node, turn.now)}
+    desired |= house.bridge_topics().keys()
+    certain = house.registry.lists > 1
+    clear = {topic for topic, owner in left_over.items() if topic not in desired and (certain or owner in nodes)}
+    turn.effects.extend(house.retained.clear(clear))
+    house.left_over = {topic: owner for topic, owner in left_over.items() if topic not in desired | clear}
+
+
+def _reported(house: House, turn: Turn, report: Report, source: Source, asked: float) -> None:
+    node = house.registry.nodes.get(report.device_id)
+    if node is None:
+        house.note_once(turn, "unknown_device_reported", report.device_id)
+        return
+    for name in sorted(report.states.keys() - KNOWN):
+        house.note_once(turn, "unknown_attribute", name, model=node.device.model)
+    if report.error is not None:
+        turn.note("info", "device_error", device=node.level, error=report.error.code, why=report.error.message)
+    merged = merge(node, report, source, turn.now)
+    if house.registry.observed(merged):
+        turn.pins_touched = True
+        turn.touch_bridge()
+    house.commands.reported(turn, merged, report, source, asked)
+    house.watch_staleness(merged, turn.now)
+    turn.touch(report.device_id)
+
+
+def _list_pause(house: House) -> float:
+    if house.registry.anybody_missing or house.left_over:
+        return LIST_AGAIN
+    return house.config.list_interval if house.registry.nodes else LIST_AGAIN_EMPTY
+
+
+def _poll_pause(house: House, failure: Failure | None) -> float:
+    interval = house.config.poll_interval
+    return interval if failure is None else _pause(house, interval, failure)
+
+
+def _pause(house: House, base: float, failure: Failure) -> float:
+    if failure.kind is FailureKind.AUTHORIZATION:
+        return UNAUTHORIZED_RETRY
+    return pause(base, house.cloud.failures, house.chance(), failure)

@@ -1,0 +1,47 @@
+"""How the cloud is doing, judged by the requests that were made anyway."""
+
+from __future__ import annotations
+
+from uhome2mqtt.model import Failure, FailureKind
+
+OFFLINE_AFTER = 3
+LONGEST_PAUSE = 900.0
+"""Seconds; no pause between attempts is longer."""
+
+
+_ANSWERS = frozenset({FailureKind.REJECTED, FailureKind.RATE_LIMITED})
+
+
+class CloudState:
+    """`online`, `degraded` (some requests fail), `offline` (none succeeds) or `unauthorized`."""
+
+    def __init__(self) -> None:
+        self.status = "offline"
+        self.failures = 0
+        self._reached = False
+
+    def succeeded(self) -> None:
+        self.failures = 0
+        self.status = "online"
+        self._reached = True
+
+    def failed(self, failure: Failure) -> None:
+        """Count a failure; a refusal is an answer, and whoever answers is there."""
+        self.failures += 1
+        if failure.kind is FailureKind.AUTHORIZATION:
+            self.status = "unauthorized"
+        elif failure.kind in _ANSWERS or (self._reached and self.failures < OFFLINE_AFTER):
+            self.status = "degraded"
+        else:
+            self.status = "offline"
+
+
+def pause(base: float, failures: int, chance: float, failure: Failure | None = None) -> float:
+    """Tell how many seconds to wait before the next attempt.
+
+    The first repetition comes after `base`, later ones ever later; `chance` of 0…1 spreads them by a fifth. A longer
+    `Retry-After` is kept to.
+    """
+    growing: float = base * 2 ** min(max(failures - 1, 0), 10)
+    wanted = 0.0 if failure is None or failure.retry_after is None else failure.retry_after
+    return min(max(growing * (0.9 + 0.2 * chance), wanted), LONGEST_PAUSE)

@@ -1,0 +1,231 @@
+"""The life of every command, from its message to its one final outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from uhome2mqtt.catalogue.attributes import LOCK_MODE
+from uhome2mqtt.catalogue.locks import PASSAGE
+from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.pending import CONFIRM_AFTER, Pending, Phase, all_of, observe, outcome
+from uhome2mqtt.engine.projection import dump
+from uhome2mqtt.engine.timers import Timer, Timers
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.events import CommandAnswered, CommandFailed, Publish, Reply, SendCommand
+from uhome2mqtt.model import Failure, FailureKind, Json, Outcome, Report, Source, canonical
+
+RETRY_AFTER = 1.0
+LONGEST_RETRY_AFTER = 5.0
+"""A `Retry-After` up to this many seconds is waited out; later, the wish may be out of date."""
+PASSAGE_WARNING = "the lock is in passage mode, in which it may ignore this command"
+
+CONFIRM, RETRY = "confirm", "retry"
+
+
+class Commands:
+    """All commands without a final outcome, one lane per device: at most one request of a device in flight."""
+
+    def __init__(self, config: EngineConfig, timers: Timers) -> None:
+        self._config = config
+        self._timers = timers
+        self._pending: dict[int, Pending] = {}
+        self._count = 0
+
+    def of(self, device_id: str) -> list[Pending]:
+        """Give the commands of a device, the oldest first."""
+        return all_of(self._pending, device_id)
+
+    def number(self) -> int:
+        """Count up: commands and queries share one sequence."""
+        self._count += 1
+        return self._count
+
+    def admit(self, turn: Turn, node: Node, command: Pending) -> None:
+        """Take a command that nothing speaks against, and send it unless another of the device is in flight."""
+        if command.intent.coalesce:
+            for waiting in self.of(node.device.id):
+                if waiting.phase is Phase.QUEUED and waiting.intent.coalesce and waiting.competes_with(command):
+                    self._end(turn, node, waiting, Outcome.SUPERSEDED)
+        if command.key == "lock" and canonical(node.values.get(LOCK_MODE)) == PASSAGE:
+            command = replace(command, warning=PASSAGE_WARNING)
+            turn.note("warning", "lock_in_passage_mode", device=node.level, payload=command.payload)
+        self._pending[command.id] = command
+        turn.touch(node.device.id)
+        turn.note(
+            "info", "command_received", device=node.level, key=command.key, payload=command.payload, id=command.id
+        )
+        self._dispatch(turn, node)
+
+    def answered(self, turn: Turn, node: Node, event: CommandAnswered) -> None:
+        """Take the cloud's answer: it accepted, or it refused for this device."""
+        command = self._pending[event.command]
+        if event.error is not None:
+            self._end(turn, node, command, Outcome.REJECTED, event.error.code, event.error.message or None)
+        else:
+            self._publish(turn, node, command, Outcome.ACCEPTED, None, command.warning)
+            self._await_report(turn, node, replace(command, accepted=True))
+        self._dispatch(turn, node)
+
+    def failed(self, turn: Turn, node: Node, event: CommandFailed) -> None:
+        """Take a failed request: try once more, wait and see whether it was executed, or give up."""
+        command, failure = self._pending[event.command], event.failure
+        turn.note(
+            "warning",
+            "command_request_failed",
+            device=node.level,
+            id=command.id,
+            error=failure.code,
+            why=failure.message,
+        )
+        if failure.kind is FailureKind.UNCERTAIN:
+            command = replace(command, uncertain=failure.code)
+        delay = _retry_delay(failure) if command.attempts == 1 and not command.expired(turn.now) else None
+        if delay is not None:
+            self._replace(turn, replace(command, phase=Phase.RETRYING))
+            self._timers.set(Timer(RETRY, command.id), turn.now.monotonic + delay)
+        elif command.uncertain is not None and failure.kind in {FailureKind.UNCERTAIN, FailureKind.UNREACHABLE}:
+            self._await_report(turn, node, command)
+        else:
+            refused = failure.kind in {FailureKind.REJECTED, FailureKind.RATE_LIMITED}
+            ended = Outcome.REJECTED if refused else Outcome.FAILED
+            self._end(turn, node, command, ended, failure.code, failure.message)
+        self._dispatch(turn, node)
+
+    def retry(self, turn: Turn, node: Node, command_id: int) -> None:
+        """Send a command again; one whose time has passed is not, but what was sent may still come true."""
+        command = self._pending[command_id]
+        if not command.expired(turn.now):
+            self._send(turn, node, command)
+        elif command.uncertain is not None:
+            self._await_report(turn, node, command)
+        else:
+            self._end(turn, node, command, Outcome.FAILED, "EXPIRED", "its time passed before it could be sent again")
+        self._dispatch(turn, node)
+
+    def reported(self, turn: Turn, node: Node, report: Report, source: Source, asked: float) -> None:
+        """Hold a report against the device's commands; `asked`: when the cloud was asked for it."""
+        for command in self.of(node.device.id):
+            sent = command.phase in {Phase.SENT, Phase.RETRYING} and source is Source.PUSH
+            if (sent or command.phase is Phase.CONFIRMING) and asked >= command.since:
+                self._replace(turn, observed := observe(command, report, source))
+                self._confirm_if_met(turn, node, observed)
+
+    def looked(self, turn: Turn, due: Iterable[int], query: int) -> None:
+        """Move commands on whose next look this query is."""
+        for command in [self._pending[number] for number in due]:
+            step = command.step + 1
+            last = step >= len(CONFIRM_AFTER)
+            self._replace(turn, replace(command, step=step, last_query=query if last else None))
+            if not last:
+                self._timers.set(Timer(CONFIRM, command.id), command.since + CONFIRM_AFTER[step])
+
+    def query_ended(self, turn: Turn, node: Node, query: int) -> None:
+        """Give up on commands of a device whose last look this query was."""
+        for command in self.of(node.device.id):
+            if command.last_query == query:
+                reason = command.uncertain if not command.accepted else None
+                message = command.warning or f"not reported within {CONFIRM_AFTER[-1]:.0f} s"
+                self._end(turn, node, command, Outcome.UNCONFIRMED, reason or "NOT_REPORTED", message)
+
+    def device_of(self, command_id: int) -> str | None:
+        """Name the device of a command; None once it has ended."""
+        command = self._pending.get(command_id)
+        return None if command is None else command.device_id
+
+    def awaiting(self, query: int) -> set[str]:
+        """Name the devices with a command whose last look is this query."""
+        return {command.device_id for command in self._pending.values() if command.last_query == query}
+
+    def abandon(self, turn: Turn, node: Node, reason: str, message: str) -> None:
+        """End all commands of a device that can no longer be followed."""
+        for command in self.of(node.device.id):
+            sent = command.phase is not Phase.QUEUED
+            self._end(turn, node, command, Outcome.UNCONFIRMED if sent else Outcome.FAILED, reason, message)
+
+    def _dispatch(self, turn: Turn, node: Node) -> None:
+        """Send the oldest waiting command of a device if none is in flight."""
+        for command in self.of(node.device.id):
+            if command.phase in {Phase.SENT, Phase.RETRYING}:
+                return
+        for command in self.of(node.device.id):
+            if command.phase is Phase.QUEUED:
+                if not command.expired(turn.now):
+                    self._supersede(turn, node, command)
+                    self._send(turn, node, command)
+                    return
+                self._end(turn, node, command, Outcome.REFUSED, "EXPIRED", "its time passed before it could be sent")
+
+    def _supersede(self, turn: Turn, node: Node, newer: Pending) -> None:
+        for older in self.of(node.device.id):
+            if older.phase is Phase.CONFIRMING and older.competes_with(newer):
+                self._end(turn, node, older, Outcome.SUPERSEDED)
+
+    def _send(self, turn: Turn, node: Node, command: Pending) -> None:
+        sent = replace(command, phase=Phase.SENT, attempts=command.attempts + 1, since=turn.now.monotonic)
+        self._replace(turn, sent)
+        turn.emit(SendCommand(command=command.id, device=node.device, action=command.intent.command))
+
+    def _await_report(self, turn: Turn, node: Node, command: Pending) -> None:
+        waiting = replace(command, phase=Phase.CONFIRMING, since=turn.now.monotonic)
+        self._replace(turn, waiting)
+        self._timers.set(Timer(CONFIRM, command.id), waiting.since + CONFIRM_AFTER[0])
+        self._confirm_if_met(turn, node, waiting)
+
+    def _confirm_if_met(self, turn: Turn, node: Node, command: Pending) -> None:
+        if command.phase is Phase.CONFIRMING and command.satisfied:
+            how = "push" if command.met_by is Source.PUSH else "query"
+            self._end(turn, node, command, Outcome.CONFIRMED, how)
+
+    def _replace(self, turn: Turn, command: Pending) -> None:
+        self._pending[command.id] = command
+        turn.touch(command.device_id)
+
+    def _end(
+        self,
+        turn: Turn,
+        node: Node,
+        command: Pending,
+        event: Outcome,
+        reason: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        del self._pending[command.id]
+        self._timers.cancel(Timer(CONFIRM, command.id))
+        self._timers.cancel(Timer(RETRY, command.id))
+        turn.touch(command.device_id)
+        self._publish(turn, node, command, event, reason, message)
+
+    def _publish(
+        self, turn: Turn, node: Node, command: Pending, event: Outcome, reason: str | None, message: str | None
+    ) -> None:
+        document = outcome(command, event, turn.now, reason, message)
+        good = event in {Outcome.ACCEPTED, Outcome.CONFIRMED, Outcome.SUPERSEDED}
+        turn.note(
+            "info" if good else "warning", f"command_{event}", device=node.level, id=command.id, **_logged(document)
+        )
+        publish_result(turn, self._config.topics.result(node.level), document, command.reply)
+
+
+def publish_result(turn: Turn, topic: str, document: dict[str, Json], reply: Reply | None) -> None:
+    """Publish an outcome on its topic and, where the sender wants an answer, there too."""
+    payload = dump(document)
+    turn.emit(Publish(topic=topic, payload=payload, retain=False, qos=1))
+    if reply is not None:
+        turn.emit(Publish(topic=reply.topic, payload=payload, retain=False, qos=1, correlation=reply.correlation))
+
+
+def _logged(document: dict[str, Json]) -> dict[str, Json]:
+    return {key: document[key] for key in ("key", "payload", "reason", "message", "seconds")}
+
+
+def _retry_delay(failure: Failure) -> float | None:
+    """Tell how long to wait before the one repetition; None where there is none."""
+    match failure.kind:
+        case FailureKind.UNCERTAIN | FailureKind.UNREACHABLE:
+            return RETRY_AFTER
+        case FailureKind.RATE_LIMITED if failure.retry_after is not None:
+            return failure.retry_after if failure.retry_after <= LONGEST_RETRY_AFTER else None
+        case _:
+            return None

@@ -1,0 +1,39 @@
+"""What the engine is told once, at its start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from uhome2mqtt.model import Json
+from uhome2mqtt.topics import Topics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What the user's configuration says of one device."""
+
+    topic: str | None = None
+    name: str | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Settings that the engine needs; intervals and ages in seconds.
+
+    `allow`: device kind, id, topic level or name to the words and keys that MQTT may use, None = everything.
+    `about`: what `bridge/info` says of version, settings and schema.
+    """
+
+    topics: Topics
+    qos: int = 1
+    json_state: bool = True
+    discovery: bool = True
+    poll_interval: float = 30.0
+    list_interval: float = 6 * 3600.0
+    stale_after: float = 120.0
+    allow: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    max_age: float = 30.0
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    about: Mapping[str, Json] = field(default_factory=dict)

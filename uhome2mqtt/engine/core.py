@@ -1,0 +1,132 @@
+"""The engine: one function takes what happened and returns what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from uhome2mqtt.engine import broker_side, cloud_side
+from uhome2mqtt.engine.commands import CONFIRM, RETRY
+from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.house import BIRTH, FORGET, LIST, POLL, STALE, House
+from uhome2mqtt.engine.timers import Timer
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.events import (
+    AccountIdentified,
+    BrokerConnected,
+    BrokerDisconnected,
+    CommandAnswered,
+    CommandFailed,
+    DeviceListFailed,
+    DevicesListed,
+    Effect,
+    Event,
+    HomeAssistantStarted,
+    ListDevices,
+    MessageReceived,
+    Now,
+    QueryEnded,
+    QueryFailed,
+    Started,
+    StatesReported,
+    StopRequested,
+    Tick,
+)
+from uhome2mqtt.model import Pin, Source
+
+
+class Engine:
+    """All state of the bridge, and its single writer."""
+
+    def __init__(self, config: EngineConfig, pins: Mapping[str, Pin], chance: Callable[[], float]) -> None:
+        self._house = House(config, pins, chance)
+
+    @property
+    def wake_at(self) -> float:
+        """When, in monotonic seconds, the engine wants a Tick; infinity for never."""
+        return self._house.timers.next
+
+    def handle(self, event: Event, now: Now) -> list[Effect]:
+        """Take one event in and tell what is to be done: what is retained first, then the outcomes."""
+        turn = Turn(now)
+        self._take(turn, event)
+        return [*self._house.project(turn), *turn.effects]
+
+    def _take(self, turn: Turn, event: Event) -> None:
+        house = self._house
+        match event:
+            case Started():
+                turn.emit(ListDevices())
+            case BrokerConnected():
+                broker_side.connected(house, turn, event)
+            case BrokerDisconnected():
+                house.retained.disconnected()
+            case HomeAssistantStarted():
+                broker_side.home_assistant_started(house, turn)
+            case MessageReceived():
+                broker_side.message_received(house, turn, event)
+            case AccountIdentified():
+                house.info["account"] = event.account
+                turn.touch_bridge()
+            case DevicesListed():
+                cloud_side.devices_listed(house, turn, event)
+            case DeviceListFailed():
+                cloud_side.device_list_failed(house, turn, event)
+            case StatesReported():
+                cloud_side.states_reported(house, turn, event)
+            case QueryFailed():
+                house.queries.failed(event.query, event.failure)
+            case QueryEnded():
+                cloud_side.query_ended(house, turn, event.query)
+            case CommandAnswered():
+                cloud_side.command_answered(house, turn, event)
+            case CommandFailed():
+                cloud_side.command_failed(house, turn, event)
+            case Tick():
+                self._tick(turn)
+            case StopRequested():
+                broker_side.stop(house, turn)
+            case _:
+                assert_never(event)
+
+    def _tick(self, turn: Turn) -> None:
+        due = self._house.timers.due(turn.now.monotonic)
+        self._confirm(turn, [timer.of for timer in due if timer.what == CONFIRM])
+        for timer in due:
+            self._due(turn, timer)
+
+    def _due(self, turn: Turn, timer: Timer) -> None:
+        house = self._house
+        if timer.what == RETRY:
+            self._retry(turn, int(timer.of))
+        elif timer.what == STALE:
+            self._stale(turn, str(timer.of))
+        elif timer.what == LIST:
+            turn.emit(ListDevices())
+        elif timer.what == POLL:
+            cloud_side.poll(house, turn)
+        elif timer.what == BIRTH:
+            broker_side.assert_all(house, turn)
+        elif timer.what == FORGET:
+            broker_side.forget_earlier_run(house, turn)
+
+    def _confirm(self, turn: Turn, due: list[str | int]) -> None:
+        """Ask for the devices of all commands whose next look is due, together in one request."""
+        house = self._house
+        waiting = {number: house.commands.device_of(int(number)) for number in due}
+        nodes = [house.registry.nodes[device] for device in dict.fromkeys(waiting.values()) if device is not None]
+        query = house.query(turn, nodes, Source.CONFIRM)
+        if query is not None:
+            house.commands.looked(turn, [int(number) for number in due], query)
+
+    def _retry(self, turn: Turn, command: int) -> None:
+        device_id = self._house.commands.device_of(command)
+        if device_id is not None:
+            self._house.commands.retry(turn, self._house.registry.nodes[device_id], command)
+
+    def _stale(self, turn: Turn, device_id: str) -> None:
+        """Look at a device whose state may be out of date by now."""
+        node = self._house.registry.nodes.get(device_id)
+        if node is not None:
+            self._house.watch_staleness(node, turn.now)
+            turn.touch(device_id)

@@ -1,0 +1,92 @@
+"""Everything the engine knows, and what its parts do alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from uhome2mqtt.engine.cloud_state import CloudState
+from uhome2mqtt.engine.commands import Commands
+from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.projection import dump, project_bridge, project_device
+from uhome2mqtt.engine.queries import Queries, Query
+from uhome2mqtt.engine.reception import Reception
+from uhome2mqtt.engine.registry import Registry
+from uhome2mqtt.engine.retained import Retained
+from uhome2mqtt.engine.timers import Timer, Timers
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.events import DevicesListed, Now, Publish, QueryStates, SavePins
+from uhome2mqtt.model import Json, Pin, Source
+
+BRIDGE = ""
+"""The owner of the bridge's own topics; no device id is empty."""
+
+LIST, POLL, STALE, BIRTH, FORGET = "list", "poll", "stale", "birth", "forget"
+
+
+class House:
+    """The state of the bridge; `chance` gives numbers of 0…1 that spread repeated work over time."""
+
+    def __init__(self, config: EngineConfig, pins: Mapping[str, Pin], chance: Callable[[], float]) -> None:
+        self.config = config
+        self.chance = chance
+        self.timers = Timers()
+        self.registry = Registry(config, pins)
+        self.commands = Commands(config, self.timers)
+        self.reception = Reception(config, self.commands)
+        self.queries = Queries()
+        self.cloud = CloudState()
+        self.retained = Retained()
+        self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": "disabled"}
+        self.left_over: dict[str, str | None] | None = None
+        self.withdrawals: tuple[Publish, ...] = ()
+        self.early_list: DevicesListed | None = None
+        self.last_get: dict[str, float] = {}
+        self._noted: set[tuple[str, str]] = set()
+
+    def bridge_event(self, turn: Turn, event: str, **fields: Json) -> None:
+        """Tell everybody on the bridge's event topic."""
+        document: dict[str, Json] = {"event_type": event, **fields, "at": turn.now.utc.isoformat(timespec="seconds")}
+        turn.emit(Publish(topic=self.config.topics.bridge_event, payload=dump(document), retain=False))
+        turn.note("info", event, **fields)
+
+    def note_once(self, turn: Turn, event: str, about: str, **fields: Json) -> None:
+        """Warn of something that will come again with every poll."""
+        if (event, about) not in self._noted:
+            self._noted.add((event, about))
+            turn.note("warning", event, about=about, **fields)
+
+    def query(self, turn: Turn, nodes: Iterable[Node], source: Source, *, poll: bool = False) -> int | None:
+        """Ask for the states of devices; None where there is nobody to ask for."""
+        devices = tuple(node.device for node in nodes if node.enabled)
+        if not devices:
+            return None
+        number = self.commands.number()
+        self.queries.opened(number, Query(asked=turn.now.monotonic, poll=poll))
+        turn.emit(QueryStates(query=number, devices=devices, source=source))
+        return number
+
+    def watch_staleness(self, node: Node, now: Now) -> None:
+        """See to it that the device is looked at when its state goes out of date; too early does no harm."""
+        timer = Timer(STALE, node.device.id)
+        at = node.next_expiry(now, self.config.stale_after)
+        if at is not None and timer not in self.timers:
+            self.timers.set(timer, at)
+
+    def device_topics(self, node: Node, now: Now) -> dict[str, str]:
+        return project_device(node, self.commands.of(node.device.id), self.config, now)
+
+    def bridge_topics(self) -> dict[str, str]:
+        return project_bridge(self.registry.nodes.values(), self.config, self.cloud.status, self.info)
+
+    def project(self, turn: Turn) -> list[Publish]:
+        """Give the publishes that make the broker hold what is now known of what this turn touched."""
+        publishes: list[Publish] = []
+        for device_id in sorted(turn.touched):
+            node = self.registry.nodes.get(device_id)
+            publishes += self.retained.update(device_id, {} if node is None else self.device_topics(node, turn.now))
+        if turn.bridge_touched:
+            publishes += self.retained.update(BRIDGE, self.bridge_topics())
+        if turn.pins_touched:
+            turn.emit(SavePins(pins=dict(self.registry.pins)))
+        return publishes

@@ -1,0 +1,97 @@
+"""Reading what arrives on a command topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from uhome2mqtt.catalogue.description import shown
+from uhome2mqtt.errors import PayloadError
+from uhome2mqtt.model import Json, parse_json
+from uhome2mqtt.topics import SetTopic
+
+MAX_PAYLOAD = 16 * 1024
+"""Bytes; the largest sensible command is a hundred times smaller."""
+MILLISECONDS = 1e11
+"""From here on a number is no plausible time in seconds (the year 5138) but one in milliseconds, as JavaScript has."""
+
+_ABOUT = ("transaction", "sent_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One command as it was asked for; `sent_at` in seconds since 1970 where the sender said it."""
+
+    key: str
+    payload: Json
+    transaction: Json = None
+    sent_at: float | None = None
+
+
+def read_requests(topic: SetTopic, raw: bytes) -> tuple[Request, ...]:
+    """Read a message on a set topic; raises PayloadError for what is no command at all."""
+    text = _text(raw)
+    if topic.key is None:
+        members = _json_object(text)
+        asked = {key: payload for key, payload in members.items() if key not in _ABOUT}
+        if not asked:
+            raise PayloadError('nothing to set: send {"<key>": <value>}, for example {"lock": "LOCK"}')
+        return tuple(_request(key, payload, members) for key, payload in asked.items())
+    if not text.startswith("{"):
+        return (Request(key=topic.key, payload=text),)
+    members = _json_object(text)
+    return (_request(topic.key, _value(topic.key, members), members),)
+
+
+def _text(raw: bytes) -> str:
+    if len(raw) > MAX_PAYLOAD:
+        raise PayloadError(f"{len(raw)} bytes are too long for a command; at most {MAX_PAYLOAD} are read")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise PayloadError("the payload is not UTF-8 text") from None
+
+
+def _json_object(text: str) -> dict[str, Json]:
+    try:
+        members = parse_json(text)
+    except ValueError as problem:
+        raise PayloadError(f"the payload is not JSON: {problem}") from None
+    if not isinstance(members, dict):
+        raise PayloadError(f"{shown(members)} is not a JSON object")
+    return members
+
+
+def _value(key: str, members: dict[str, Json]) -> Json:
+    """Give `value`, or for a light, whose commands are objects themselves, what stands in its place."""
+    rest = {name: member for name, member in members.items() if name not in _ABOUT}
+    if "value" not in rest and key == "light":
+        return rest
+    if rest.keys() != {"value"}:
+        raise PayloadError(f"{shown(rest)}: an object holds value and, if wanted, transaction and sent_at")
+    return rest["value"]
+
+
+def _request(key: str, payload: Json, members: dict[str, Json]) -> Request:
+    transaction = members.get("transaction")
+    if isinstance(transaction, bool | list | dict):
+        raise PayloadError("transaction is a string or a number")
+    return Request(key=key, payload=payload, transaction=transaction, sent_at=_sent_at(members.get("sent_at")))
+
+
+def _sent_at(value: Json) -> float | None:
+    """Read a time: ISO 8601 with its offset, or a number of seconds (or milliseconds) since 1970."""
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value / 1000 if value >= MILLISECONDS else float(value)
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise PayloadError(
+            f"sent_at {shown(value)} is no time: send ISO 8601 with an offset (2026-01-31T12:00:00Z) "
+            "or seconds since 1970"
+        )
+    return moment.timestamp()

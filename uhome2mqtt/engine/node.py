@@ -1,0 +1,123 @@
+"""What is known of one device, and how a report changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from uhome2mqtt.catalogue import descriptions_for, documented, kind_of
+from uhome2mqtt.catalogue.attributes import CONNECTIVITY, HEALTH, LAST_REPORTED, STALE
+from uhome2mqtt.events import Now
+from uhome2mqtt.model import Attribute, Device, Json, Report, Source, canonical
+
+OFFLINE_CODES = frozenset({"DEVICE_OFFLINE", "DEVICE-OFFLINE"})
+OFFLINE_AFTER = 2
+"""The cloud sometimes calls a device offline for a single report, so that one does not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A reported value; `at`: monotonic time of the last report by a reachable device, None = never."""
+
+    value: Json
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One device of the account as the bridge knows it."""
+
+    device: Device
+    level: str
+    name: str
+    listed_at: float
+    enabled: bool = True
+    observed: frozenset[Attribute] = frozenset()
+    facts: Mapping[Attribute, Fact] = field(default_factory=dict)
+    offline_reports: int = 0
+    missing_lists: int = 0
+    last_reported: datetime | None = None
+    source: Source | None = None
+
+    @property
+    def known(self) -> frozenset[Attribute]:
+        """All attributes that the device's profile documents or that it has shown."""
+        return documented(self.device) | self.observed
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.known)
+
+    @property
+    def offline(self) -> bool:
+        """Whether the device is out of reach: two reports in a row, or the first one ever, said so."""
+        return self.offline_reports >= (OFFLINE_AFTER if self.last_reported else 1)
+
+    @property
+    def values(self) -> dict[Attribute, Json]:
+        """Everything that was ever reported."""
+        return {name: fact.value for name, fact in self.facts.items()}
+
+    def claimable(self, now: Now, stale_after: float) -> dict[Attribute, Json]:
+        """Give what may be said of the device now: nothing stale, nothing of a device out of reach."""
+        if self.offline:
+            return {}
+        oldest = now.monotonic - stale_after
+        return {name: fact.value for name, fact in self.facts.items() if fact.at is not None and fact.at > oldest}
+
+    def findings(self, now: Now, stale_after: float) -> dict[Attribute, Json]:
+        """Give the bridge's own findings on the device."""
+        findings: dict[Attribute, Json] = {STALE: "ON" if self._stale_at(stale_after) <= now.monotonic else "OFF"}
+        if self.offline:
+            findings[CONNECTIVITY] = "offline"
+        elif HEALTH in self.claimable(now, stale_after):
+            findings[CONNECTIVITY] = "online"
+        if self.last_reported is not None:
+            findings[LAST_REPORTED] = self.last_reported.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return findings
+
+    def next_expiry(self, now: Now, stale_after: float) -> float | None:
+        """Tell when the next of the facts that are in date goes out of date, unless a report comes."""
+        times = (self._fresh_at(name) + stale_after for name in self._essential | {HEALTH})
+        return min((at for at in times if at > now.monotonic), default=None)
+
+    def _stale_at(self, stale_after: float) -> float:
+        times = (self._fresh_at(name) for name in self._essential)
+        return min(times, default=self._fresh_at(HEALTH)) + stale_after
+
+    @property
+    def _essential(self) -> frozenset[Attribute]:
+        """The attributes behind the keys that must never be shown out of date."""
+        rows = descriptions_for(self.known)
+        return frozenset().union(*(row.requires for row in rows if row.forgettable))
+
+    def _fresh_at(self, name: Attribute) -> float:
+        fact = self.facts.get(name)
+        return self.listed_at if fact is None or fact.at is None else fact.at
+
+
+def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
+    """Take a report in: it changes what it carries and nothing else.
+
+    The states of a device out of reach are the cloud's memory: they replace values but make none of them fresh.
+    """
+    health = canonical(report.states.get(HEALTH))
+    out_of_reach = health == "offline" or (report.error is not None and report.error.code in OFFLINE_CODES)
+    if out_of_reach:
+        node = replace(node, offline_reports=node.offline_reports + 1)
+    elif health == "online":
+        node = replace(node, offline_reports=0)
+    if not report.states:
+        return node
+    fresh = {
+        name: Fact(value=value, at=_kept(node, name) if out_of_reach else now.monotonic)
+        for name, value in report.states.items()
+    }
+    node = replace(node, facts={**node.facts, **fresh}, observed=node.observed | report.states.keys())
+    return node if out_of_reach else replace(node, last_reported=now.utc, source=source)
+
+
+def _kept(node: Node, name: Attribute) -> float | None:
+    fact = node.facts.get(name)
+    return None if fact is None else fact.at

@@ -1,0 +1,127 @@
+"""A command under way: what it waits for, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from uhome2mqtt.catalogue import Intent
+from uhome2mqtt.events import Now, Reply
+from uhome2mqtt.model import Attribute, Json, Outcome, Report, Source, canonical
+
+CONFIRM_AFTER = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 22.0, 35.0, 56.0)
+"""Seconds after acceptance at which the device is queried: a bolt often takes one, the cloud at times forty."""
+
+
+class Phase(Enum):
+    """How far a command has come."""
+
+    QUEUED = auto()
+    SENT = auto()
+    RETRYING = auto()
+    CONFIRMING = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A command that has no final outcome yet; times are monotonic seconds.
+
+    `deadline`: after it the command must not be sent. `since`: a report that was asked for earlier proves nothing.
+    `met`: what of the intent's expectation the latest reports show.
+    """
+
+    id: int
+    device_id: str
+    key: str
+    payload: Json
+    intent: Intent
+    received: float
+    transition: str | None
+    transaction: Json = None
+    reply: Reply | None = None
+    deadline: float | None = None
+    phase: Phase = Phase.QUEUED
+    attempts: int = 0
+    uncertain: str | None = None
+    since: float = 0.0
+    accepted: bool = False
+    met: frozenset[Attribute] = frozenset()
+    met_by: Source = Source.QUERY
+    step: int = 0
+    warning: str | None = None
+    last_query: int | None = None
+
+    def expired(self, now: Now) -> bool:
+        return self.deadline is not None and now.monotonic >= self.deadline
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether everything that was wanted has been reported."""
+        return self.met == self.intent.expect.keys()
+
+    def competes_with(self, other: Pending) -> bool:
+        """Tell whether both cannot come true: one key, or different values for one attribute."""
+        mine, theirs = self.intent.expect, other.intent.expect
+        return self.key == other.key or any(mine[name] != theirs[name] for name in mine.keys() & theirs.keys())
+
+
+def observe(pending: Pending, report: Report, source: Source) -> Pending:
+    """Hold a report against what the command wants; only the wanted attributes count."""
+    expect = pending.intent.expect
+    carried = {name: canonical(value) for name, value in report.states.items() if name in expect}
+    if not carried:
+        return pending
+    met = {name for name, value in carried.items() if value == expect[name] and not isinstance(value, bool)}
+    over = any(value not in pending.intent.steady for value in carried.values() if isinstance(value, str | int))
+    return replace(
+        pending,
+        met=(pending.met - carried.keys()) | met,
+        met_by=source,
+        transition=None if over else pending.transition,
+    )
+
+
+def outcome(
+    pending: Pending, event: Outcome, now: Now, reason: str | None = None, message: str | None = None
+) -> dict[str, Json]:
+    """Say what became of a command."""
+    return result(
+        event=event,
+        key=pending.key,
+        payload=pending.payload,
+        transaction=pending.transaction,
+        reason=reason,
+        message=message,
+        seconds=now.monotonic - pending.received,
+        now=now,
+    )
+
+
+def result(
+    *,
+    event: Outcome,
+    key: str | None,
+    payload: Json,
+    now: Now,
+    transaction: Json = None,
+    reason: str | None = None,
+    message: str | None = None,
+    seconds: float = 0.0,
+) -> dict[str, Json]:
+    """Compose the document that is published on a result topic."""
+    return {
+        "event_type": str(event),
+        "key": key,
+        "payload": payload,
+        "transaction": transaction,
+        "reason": reason,
+        "message": message,
+        "seconds": round(seconds, 2),
+        "at": now.utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+
+
+def all_of(pending: Mapping[int, Pending], device_id: str) -> list[Pending]:
+    """Give the commands of a device, the oldest first."""
+    return [command for command in pending.values() if command.device_id == device_id]

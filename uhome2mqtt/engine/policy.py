@@ -1,0 +1,29 @@
+"""Which commands the user lets MQTT give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from uhome2mqtt.catalogue import Intent
+from uhome2mqtt.engine.node import Node
+
+_AMBIGUOUS = frozenset({"lock"})
+"""A key that is also a word. In a list of what is allowed it means the word: nobody who writes `lock` allows UNLOCK."""
+
+
+def allows(allow: Mapping[str, tuple[str, ...] | None], node: Node, key: str, intent: Intent) -> bool:
+    """Tell whether a command may be given; what is said of the device itself comes before its kind.
+
+    A device or kind that is not mentioned, or whose entry is None, may be given any command.
+    """
+    folded = {subject.casefold(): entries for subject, entries in allow.items()}
+    for subject in (node.device.id, node.level, node.name, node.kind):
+        if subject.casefold() in folded:
+            entries = folded[subject.casefold()]
+            return entries is None or _listed({entry.casefold() for entry in entries}, key, intent)
+    return True
+
+
+def _listed(entries: set[str], key: str, intent: Intent) -> bool:
+    by_key = key in entries and key not in _AMBIGUOUS
+    return by_key or {use.casefold() for use in intent.uses} <= entries

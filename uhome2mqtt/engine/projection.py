@@ -1,0 +1,104 @@
+"""What should be retained on the broker, as a function of what the bridge knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from uhome2mqtt.catalogue import EntityDescription, capabilities, descriptions_for, text_of
+from uhome2mqtt.discovery import bridge_config, bridge_node, device_config, device_node
+from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.pending import Pending
+from uhome2mqtt.events import Now
+from uhome2mqtt.model import Json
+
+
+def dump(value: Json) -> str:
+    """Write JSON compactly, names in their own script."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def project_device(node: Node, pending: Iterable[Pending], config: EngineConfig, now: Now) -> dict[str, str]:
+    """Give every retained topic of a device with its payload, the config topic first."""
+    topics, level = config.topics, node.level
+    present = node.enabled and not node.missing_lists
+    projected: dict[str, str] = {}
+    if node.enabled:
+        if config.discovery:
+            described = device_config(topics, config.qos, node.device, level, node.name, node.known)
+            projected[topics.discovery(device_node(node.device))] = dump(described)
+        document = _document(node, list(pending), config.stale_after, now)
+        for row in descriptions_for(node.known):
+            value = document[row.key]
+            projected[topics.key(level, row.key)] = dump(value) if row.value_type == "object" else text_of(value)
+        if config.json_state:
+            projected[topics.device(level)] = dump(document)
+    projected[topics.availability(level)] = "online" if present else "offline"
+    return projected
+
+
+def project_bridge(nodes: Iterable[Node], config: EngineConfig, cloud: str, info: Mapping[str, Json]) -> dict[str, str]:
+    """Give the retained topics of the bridge itself, but for its state."""
+    topics = config.topics
+    projected = {
+        topics.bridge_cloud: cloud,
+        topics.bridge_info: dump({**config.about, **info}),
+        topics.bridge_devices: dump([_listed(node) for node in nodes]),
+    }
+    if config.discovery:
+        projected[topics.discovery(bridge_node(topics))] = dump(bridge_config(topics, config.qos))
+    return projected
+
+
+def _document(node: Node, pending: list[Pending], stale_after: float, now: Now) -> dict[str, Json]:
+    """Give the device as one object: every key, and what stands behind them."""
+    findings = node.findings(now, stale_after)
+    reported = {**node.values, **findings}
+    claimable = {**node.claimable(now, stale_after), **findings}
+    document: dict[str, Json] = {}
+    last_known: dict[str, Json] = {}
+    for row in descriptions_for(node.known):
+        document[row.key] = row.render(claimable if row.forgettable else reported)
+        if row.forgettable and (was := row.render(reported)) != document[row.key]:
+            last_known[row.key] = was
+    for command in pending:
+        if command.transition is not None:
+            document[command.key] = command.transition
+    return document | {
+        "source": None if node.source is None else str(node.source),
+        "pending": {command.key: command.payload for command in pending} or None,
+        "last_known": last_known or None,
+    }
+
+
+def _listed(node: Node) -> dict[str, Json]:
+    """Describe a device in `bridge/devices`."""
+    device = node.device
+    return {
+        "id": device.id,
+        "topic": node.level,
+        "name": node.name,
+        "kind": node.kind,
+        "manufacturer": device.manufacturer,
+        "model": device.model,
+        "firmware": device.firmware,
+        "category": device.category,
+        "handle_type": device.handle_type,
+        "enabled": node.enabled,
+        "removed": bool(node.missing_lists),
+        "capabilities": list[Json](capabilities(node.known)),
+        "observed": list[Json](sorted(node.observed)),
+        "keys": [_described(row) for row in descriptions_for(node.known)],
+    }
+
+
+def _described(row: EntityDescription) -> dict[str, Json]:
+    described: dict[str, Json] = {"key": row.key, "type": row.value_type, "settable": list[Json](row.settable)}
+    optional: dict[str, Json] = {
+        "values": list[Json](row.values) or None,
+        "min": row.minimum,
+        "max": row.maximum,
+        "unit": row.unit,
+    }
+    return described | {key: value for key, value in optional.items() if value is not None}

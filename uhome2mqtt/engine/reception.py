@@ -1,0 +1,165 @@
+"""What is done with a message on a command topic before it may become a command."""
+
+from __future__ import annotations
+
+from uhome2mqtt.catalogue import descriptions_for
+from uhome2mqtt.catalogue.description import Parser
+from uhome2mqtt.engine.commands import Commands, publish_result
+from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.intake import Request, read_requests
+from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.pending import Pending, result
+from uhome2mqtt.engine.policy import allows
+from uhome2mqtt.engine.projection import dump
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.errors import PayloadError
+from uhome2mqtt.events import MessageReceived, Publish
+from uhome2mqtt.model import Json, Outcome
+from uhome2mqtt.topics import SetTopic
+
+REMEMBER_TRANSACTION = 300.0
+SHOWN_PAYLOAD = 256
+
+
+class RefusalError(Exception):
+    """A message that does not become a command."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Reception:
+    """Decides on every message whether it is a command that somebody gives now."""
+
+    def __init__(self, config: EngineConfig, commands: Commands) -> None:
+        self._config = config
+        self._commands = commands
+        self._transactions: dict[tuple[str, str, str], float] = {}
+        self._cleared: set[str] = set()
+
+    def is_echo(self, message: MessageReceived) -> bool:
+        """Tell an emptied topic from a message: the broker passes on that we, or somebody, cleared it."""
+        if message.payload:
+            return False
+        cleared = message.topic in self._cleared
+        self._cleared.discard(message.topic)
+        return cleared or message.retained
+
+    def refuse_retained(self, turn: Turn, message: MessageReceived, topic: SetTopic) -> None:
+        """Refuse what the broker kept, or will keep, for everybody who connects, and clear it.
+
+        It is said where the device's outcomes are: a retained message often comes before the first device list.
+        """
+        self._cleared.add(message.topic)
+        turn.emit(Publish(topic=message.topic, payload="", qos=1))
+        why = "a retained message is never executed; the topic was cleared. Publish commands without the retain flag"
+        self._refuse(turn, message, topic.device, topic.key, message.payload, RefusalError("RETAINED", why))
+
+    def receive(self, turn: Turn, message: MessageReceived, topic: SetTopic, node: Node | None) -> None:
+        """Make commands of a message, or refuse it."""
+        if node is None:
+            why = f"no device has the topic level {topic.device!r}; bridge/devices lists those that there are"
+            refusal = RefusalError("UNKNOWN_DEVICE", why)
+            self._refuse(turn, message, topic.device, topic.key, message.payload, refusal)
+            return
+        try:
+            requests = read_requests(topic, message.payload)
+        except PayloadError as problem:
+            refusal = RefusalError("INVALID_PAYLOAD", str(problem))
+            self._refuse(turn, message, topic.device, topic.key, message.payload, refusal)
+        else:
+            for request in requests:
+                self._request(turn, message, node, request)
+
+    def _refuse(
+        self,
+        turn: Turn,
+        message: MessageReceived,
+        level: str,
+        key: str | None,
+        payload: Json | bytes,
+        refusal: RefusalError,
+        transaction: Json = None,
+    ) -> None:
+        """Say that and why a message is refused: with the device's outcomes, or to all if there is no such device."""
+        given: Json = payload.decode(errors="replace") if isinstance(payload, bytes) else payload
+        document = result(
+            event=Outcome.REFUSED,
+            key=key,
+            payload=given[:SHOWN_PAYLOAD] if isinstance(given, str) else given,
+            transaction=transaction,
+            reason=refusal.reason,
+            message=refusal.message,
+            now=turn.now,
+        )
+        turn.note("warning", "command_refused", device=level, key=key, reason=refusal.reason, message=refusal.message)
+        if refusal.reason == "UNKNOWN_DEVICE":
+            publish_result(turn, self._config.topics.bridge_event, {**document, "device": level}, message.reply)
+        else:
+            publish_result(turn, self._config.topics.result(level), document, message.reply)
+
+    def _request(self, turn: Turn, message: MessageReceived, node: Node, request: Request) -> None:
+        try:
+            command = self._command(turn, message, node, request)
+        except RefusalError as refusal:
+            self._refuse(turn, message, node.level, request.key, request.payload, refusal, request.transaction)
+        else:
+            self._commands.admit(turn, node, command)
+
+    def _command(self, turn: Turn, message: MessageReceived, node: Node, request: Request) -> Pending:
+        parse = _parser(node, request.key)
+        remembered = (node.device.id, request.key, dump(request.transaction))
+        self._check_transaction(turn, remembered, request)
+        deadline = self._deadline(turn, message, request)
+        try:
+            intent = parse(request.payload, node.claimable(turn.now, self._config.stale_after))
+        except PayloadError as problem:
+            raise RefusalError("INVALID_PAYLOAD", str(problem)) from None
+        if not node.enabled or not allows(self._config.allow, node, request.key, intent):
+            raise RefusalError("NOT_ALLOWED", "the configuration does not allow this command over MQTT")
+        if request.transaction is not None:
+            self._transactions[remembered] = turn.now.monotonic + REMEMBER_TRANSACTION
+        return Pending(
+            id=self._commands.number(),
+            device_id=node.device.id,
+            key=request.key,
+            payload=request.payload,
+            intent=intent,
+            transition=intent.transition,
+            received=turn.now.monotonic,
+            transaction=request.transaction,
+            reply=message.reply,
+            deadline=deadline,
+        )
+
+    def _check_transaction(self, turn: Turn, remembered: tuple[str, str, str], request: Request) -> None:
+        self._transactions = {known: until for known, until in self._transactions.items() if until > turn.now.monotonic}
+        if request.transaction is not None and remembered in self._transactions:
+            raise RefusalError("DUPLICATE", "this transaction was given less than five minutes ago")
+
+    def _deadline(self, turn: Turn, message: MessageReceived, request: Request) -> float:
+        """Give the time until which the command may be sent: its own, the message's, and the longest allowed."""
+        left = self._config.max_age
+        if request.sent_at is not None:
+            age = turn.now.utc.timestamp() - request.sent_at
+            if abs(age) > self._config.max_age:
+                when = f"{age:.0f} s old" if age > 0 else f"from {-age:.0f} s in the future: compare the clocks"
+                raise RefusalError(
+                    "EXPIRED", f"the command is {when}; at most {self._config.max_age:.0f} s are allowed"
+                )
+            left = min(left, self._config.max_age - age)
+        if message.expiry is not None:
+            left = min(left, message.expiry)
+        if left <= 0:
+            raise RefusalError("EXPIRED", "the message has expired")
+        return turn.now.monotonic + left
+
+
+def _parser(node: Node, key: str) -> Parser:
+    parsers = {row.key: row.parse for row in descriptions_for(node.known) if row.parse is not None}
+    if key not in parsers:
+        allowed = ", ".join(parsers) or "nothing"
+        raise RefusalError("UNKNOWN_KEY", f"{key!r} cannot be set on this device; what can is: {allowed}")
+    return parsers[key]

@@ -1,0 +1,111 @@
+"""The account's devices: who is there, under which topic level, and who has left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from uhome2mqtt.engine.config import EngineConfig, Override
+from uhome2mqtt.engine.node import Node
+from uhome2mqtt.events import Now
+from uhome2mqtt.model import Device, Pin
+from uhome2mqtt.topics import unique_slug
+
+GONE_AFTER = 2
+"""Device lists without a device until it counts as gone: one could be a fault of the cloud."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a device list changed: ids of devices, and of removed ones the last that was known."""
+
+    added: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
+    removed: tuple[Node, ...] = ()
+
+
+class Registry:
+    """The devices by id, and the pins that keep their topic levels across restarts and absences."""
+
+    def __init__(self, config: EngineConfig, pins: Mapping[str, Pin]) -> None:
+        self._config = config
+        self.nodes: dict[str, Node] = {}
+        self.pins: dict[str, Pin] = dict(pins)
+        self.lists = 0
+        self._levels: dict[str, str] = {}
+
+    def at_level(self, level: str) -> Node | None:
+        """Find the device with this topic level."""
+        device_id = self._levels.get(level)
+        return None if device_id is None else self.nodes[device_id]
+
+    def adopt(self, pins: Mapping[str, Pin]) -> None:
+        """Take pins that the broker remembers; what is known already is not replaced."""
+        self.pins = {**pins, **self.pins}
+
+    def listed(self, devices: tuple[Device, ...], now: Now) -> Changes:
+        """Take a device list in."""
+        self.lists += 1
+        before = dict(self.nodes)
+        for device in devices:
+            self.nodes[device.id] = self._updated(device, now)
+        present = {device.id for device in devices}
+        for gone in before.keys() - present:
+            self.nodes[gone] = replace(before[gone], missing_lists=before[gone].missing_lists + 1)
+        removed = tuple(node for node in self.nodes.values() if node.missing_lists >= GONE_AFTER)
+        for node in removed:
+            del self.nodes[node.device.id]
+        self._levels = {node.level: device_id for device_id, node in self.nodes.items()}
+        return Changes(
+            added=tuple(device_id for device_id in present if device_id not in before),
+            renamed=tuple(device_id for device_id in present & before.keys() if self._renamed(before[device_id])),
+            removed=removed,
+        )
+
+    def observed(self, node: Node) -> bool:
+        """Take a device's new state; tells whether it has shown an attribute for the first time."""
+        self.nodes[node.device.id] = node
+        return self._pin(node)
+
+    @property
+    def anybody_missing(self) -> bool:
+        return any(node.missing_lists for node in self.nodes.values())
+
+    def _renamed(self, before: Node) -> bool:
+        return self.nodes[before.device.id].name != before.name
+
+    def _updated(self, device: Device, now: Now) -> Node:
+        """Make or renew a node; renewing keeps everything that was reported."""
+        override = self._config.overrides.get(device.id, Override())
+        name = override.name or device.name or device.id
+        if (node := self.nodes.get(device.id)) is not None:
+            return replace(node, device=device, name=name, missing_lists=0)
+        pin = self.pins.get(device.id)
+        node = Node(
+            device=device,
+            level=override.topic or self._level(device, pin),
+            name=name,
+            listed_at=now.monotonic,
+            enabled=override.enabled,
+            observed=frozenset() if pin is None else pin.observed,
+        )
+        self._pin(node)
+        return node
+
+    def _level(self, device: Device, pin: Pin | None) -> str:
+        """Choose a topic level: the pinned one, unless the configuration gives it to another device."""
+        claimed = {
+            override.topic
+            for subject, override in self._config.overrides.items()
+            if subject != device.id and override.topic
+        }
+        if pin is not None and pin.topic not in claimed:
+            return pin.topic
+        pinned = {other.topic for subject, other in self.pins.items() if subject != device.id}
+        return unique_slug(device.name, device.id, claimed | pinned)
+
+    def _pin(self, node: Node) -> bool:
+        pin = Pin(topic=node.level, name=node.name, observed=node.observed)
+        changed = self.pins.get(node.device.id) != pin
+        self.pins[node.device.id] = pin
+        return changed

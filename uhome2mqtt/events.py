@@ -1,0 +1,222 @@
+"""What can happen to the engine (past participles) and what it asks for (imperatives).
+
+Times: `Now.monotonic` in seconds of a clock that never jumps, `Now.utc` for people. Identifiers of commands
+and queries are numbers that the engine counts up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from uhome2mqtt.model import Command, Device, DeviceError, Failure, Json, Pin, Report, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """One reading of both clocks."""
+
+    monotonic: float
+    utc: datetime
+
+
+# --- events ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The process is up; nothing is known yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConnected:
+    """The broker accepted the connection.
+
+    `protocol` is `5` or `3.1.1`. `retained`: what it held of an earlier run, on the first connection of a
+    process only, else None.
+    """
+
+    protocol: str
+    retained: Mapping[str, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerDisconnected:
+    """The connection to the broker is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAssistantStarted:
+    """Home Assistant's birth message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountIdentified:
+    """Whose account it is, hashed."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicesListed:
+    """A device list arrived, whole."""
+
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceListFailed:
+    """No device list; this never means that there are no devices."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatesReported:
+    """Reports of some devices; `query` is the query that they answer, None for a notification."""
+
+    reports: tuple[Report, ...]
+    source: Source
+    query: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryFailed:
+    """A query, or the part of it that concerns these devices, had no result."""
+
+    query: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryEnded:
+    """All parts of a query have been answered or have failed."""
+
+    query: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Where the sender of a message wants its answer (MQTT 5)."""
+
+    topic: str
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived:
+    """A message on a command topic; `expiry` is what is left of its MQTT 5 life, in seconds."""
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    expiry: float | None = None
+    reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswered:
+    """The cloud took a command (`error` None) or refused it for this device; it may report states at once."""
+
+    command: int
+    error: DeviceError | None = None
+    report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandFailed:
+    """The request that carried a command had no result."""
+
+    command: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """The time that the engine asked to be woken at has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested:
+    """The process is about to end."""
+
+
+Event: TypeAlias = (
+    Started
+    | BrokerConnected
+    | BrokerDisconnected
+    | HomeAssistantStarted
+    | AccountIdentified
+    | DevicesListed
+    | DeviceListFailed
+    | StatesReported
+    | QueryFailed
+    | QueryEnded
+    | MessageReceived
+    | CommandAnswered
+    | CommandFailed
+    | Tick
+    | StopRequested
+)
+
+# --- effects ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """Publish a message; an empty retained payload clears the topic. `qos` None = as configured."""
+
+    topic: str
+    payload: str
+    retain: bool = True
+    qos: int | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendCommand:
+    """Send one command to one device, now, ahead of any query."""
+
+    command: int
+    device: Device
+    action: Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryStates:
+    """Ask for the states of these devices."""
+
+    query: int
+    devices: tuple[Device, ...]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListDevices:
+    """Ask for the device list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyAccount:
+    """Ask whose account it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavePins:
+    """Keep the pins across restarts: device id to pin."""
+
+    pins: Mapping[str, Pin]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Say something in the log."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    event: str
+    fields: Mapping[str, Json] = field(default_factory=dict)
+
+
+Effect: TypeAlias = Publish | SendCommand | QueryStates | ListDevices | IdentifyAccount | SavePins | Note

@@ -1,0 +1,165 @@
+"""What the bridge talks about: devices, attributes, reports, commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType, NoReturn, TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+
+def parse_json(text: bytes | str) -> Json:
+    """Read JSON as RFC 8259 has it; whatever is wrong with it, the error is a ValueError without the text.
+
+    Half a surrogate pair (a name that was cut inside an emoji) could be written to no topic: it becomes a `?`.
+    """
+    try:
+        parsed: Json = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in (text if isinstance(text, str) else text.decode(errors="replace")):
+            parsed = json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"{problem.msg} at character {problem.pos}") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    return parsed
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+Attribute = NewType("Attribute", str)
+"""A readable attribute as `<capability>.<name>`, case-folded: `st.lock.lockstate`."""
+
+
+def attribute(capability: str, name: str) -> Attribute:
+    """Name an attribute; the cloud's documents and replies differ in letter case only."""
+    return Attribute(f"{capability}.{name}".casefold())
+
+
+def capability_of(name: Attribute) -> str:
+    """Give the capability that an attribute belongs to: `st.lock`."""
+    return name.rpartition(".")[0]
+
+
+def canonical(value: Json) -> Json:
+    """Make two spellings of one value equal: letter case, `"50"`, `50.0` and `50`.
+
+    Anything that is neither a word nor a number is returned as it is, so that an unknown form stays
+    visible and never compares equal to a known one.
+    """
+    if isinstance(value, str):
+        word = value.strip().casefold()
+        return int(word) if word.isascii() and word.isdecimal() and len(word) < 10 else word  # noqa: PLR2004 - no attribute has ten digits
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Bounds of a numeric attribute, both included."""
+
+    minimum: int
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One record of the device list."""
+
+    id: str
+    name: str
+    category: str = ""
+    handle_type: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    firmware: str = ""
+    serial_number: str = ""
+    level_range: Range | None = None
+    custom_data: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceError:
+    """What the cloud says of one device instead of its states; code as sent, e.g. `DEVICE_OFFLINE`."""
+
+    code: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one reply or notification says of one device: states, an error, or neither."""
+
+    device_id: str
+    states: Mapping[Attribute, Json] = field(default_factory=dict)
+    error: DeviceError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One control action in the cloud's exact spelling."""
+
+    capability: str
+    name: str
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Source(StrEnum):
+    """How a report reached the bridge."""
+
+    QUERY = "query"
+    PUSH = "push"
+    CONFIRM = "confirm"
+
+
+class Outcome(StrEnum):
+    """What became of a command; all but the first are final."""
+
+    ACCEPTED = "accepted"
+    CONFIRMED = "confirmed"
+    UNCONFIRMED = "unconfirmed"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
+
+
+class FailureKind(StrEnum):
+    """What a failed request means to the one who asked for it."""
+
+    AUTHORIZATION = "authorization"
+    """Nobody is logged in, or the cloud no longer accepts the grant."""
+    UNREACHABLE = "unreachable"
+    """The request never left: no name, no connection, no TLS."""
+    UNCERTAIN = "uncertain"
+    """It may or may not have been executed: time-out, 5xx, broken connection, unreadable reply."""
+    RATE_LIMITED = "rate_limited"
+    """HTTP 429."""
+    REJECTED = "rejected"
+    """The cloud understood and said no."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a request had no result; `retry_after` in seconds where the cloud named it."""
+
+    kind: FailureKind
+    code: str
+    message: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """What the bridge keeps of a device across restarts: its topic level and the attributes it has shown."""
+
+    topic: str
+    name: str = ""
+    observed: frozenset[Attribute] = frozenset()

@@ -1,0 +1,146 @@
+"""Every topic of the bridge, written and read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+
+MAX_SLUG = 64
+RESERVED = "bridge"
+_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+_PLAIN = re.compile(r"[a-z0-9_-]+")
+
+
+def slug(text: str) -> str:
+    """Reduce a name to `[a-z0-9_-]+`, or to the empty string where no letter or digit is usable."""
+    ascii_only = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9-]+", "_", ascii_only).strip("_-")[:MAX_SLUG].rstrip("_-")
+
+
+def node_id(device_id: str) -> str:
+    """Make a device id fit for identifiers, never two alike for different ids.
+
+    A MAC address becomes its twelve digits. Ids are documented as opaque and may differ in letter case or
+    punctuation alone, so anything that does not survive as it is gets a hash behind it.
+    """
+    if _MAC.fullmatch(device_id.casefold()):
+        return device_id.casefold().replace(":", "")
+    if _PLAIN.fullmatch(device_id) and len(device_id) <= MAX_SLUG:
+        return device_id
+    digest = hashlib.sha256(device_id.encode()).hexdigest()[:10]
+    return f"{slug(device_id)[:32]}_{digest}".lstrip("_")
+
+
+def unique_slug(name: str, device_id: str, taken: Collection[str]) -> str:
+    """Choose the topic level of a new device: its name's slug, or its id's; `_2`, `_3` … where taken."""
+    wanted = slug(name) or node_id(device_id)
+    candidate, number = wanted, 1
+    while candidate in taken or candidate == RESERVED:
+        number += 1
+        candidate = f"{wanted}_{number}"
+    return candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTopic:
+    """`<base>/<device>/<key>/set`, or `<base>/<device>/set` where the key is None."""
+
+    device: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetTopic:
+    """`<base>/<device>/get`."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topics:
+    """The topics below one base topic."""
+
+    base: str
+    discovery_prefix: str
+
+    @property
+    def bridge_state(self) -> str:
+        return f"{self.base}/bridge/state"
+
+    @property
+    def bridge_cloud(self) -> str:
+        return f"{self.base}/bridge/cloud"
+
+    @property
+    def bridge_info(self) -> str:
+        return f"{self.base}/bridge/info"
+
+    @property
+    def bridge_devices(self) -> str:
+        return f"{self.base}/bridge/devices"
+
+    @property
+    def bridge_event(self) -> str:
+        return f"{self.base}/bridge/event"
+
+    def device(self, level: str) -> str:
+        return f"{self.base}/{level}"
+
+    def key(self, level: str, key: str) -> str:
+        return f"{self.base}/{level}/{key}"
+
+    def set(self, level: str, key: str) -> str:
+        return f"{self.base}/{level}/{key}/set"
+
+    def availability(self, level: str) -> str:
+        return f"{self.base}/{level}/availability"
+
+    def result(self, level: str) -> str:
+        return f"{self.base}/{level}/result"
+
+    def discovery(self, node: str) -> str:
+        return f"{self.discovery_prefix}/device/{node}/config"
+
+    @property
+    def command_filters(self) -> tuple[str, ...]:
+        """Subscriptions for everything that asks a device for something."""
+        return (f"{self.base}/+/+/set", f"{self.base}/+/set", f"{self.base}/+/get")
+
+    @property
+    def read_back_filters(self) -> tuple[str, ...]:
+        """Subscriptions that find what the broker holds of an earlier run."""
+        return (f"{self.base}/#", f"{self.discovery_prefix}/device/+/config")
+
+    def parse_command(self, topic: str) -> SetTopic | GetTopic | None:
+        """Read a command topic; None for anything else."""
+        match self._levels(topic):
+            case [device, "set"] if device != RESERVED:
+                return SetTopic(device=device, key=None)
+            case [device, "get"] if device != RESERVED:
+                return GetTopic(device=device)
+            case [device, key, "set"] if device != RESERVED:
+                return SetTopic(device=device, key=key)
+            case _:
+                return None
+
+    def parse_state(self, topic: str) -> tuple[str, str | None] | None:
+        """Read a topic of a device's state as (topic level, key); the key is None for the document."""
+        match self._levels(topic):
+            case [device] if device != RESERVED:
+                return device, None
+            case [device, key] if device != RESERVED and key not in {"set", "get", "result"}:
+                return device, key
+            case _:
+                return None
+
+    def is_discovery(self, topic: str) -> bool:
+        """Tell whether a topic is a device's config topic below the discovery prefix."""
+        levels = topic.removeprefix(f"{self.discovery_prefix}/").split("/")
+        return topic.startswith(f"{self.discovery_prefix}/device/") and len(levels) == 3 and levels[-1] == "config"  # noqa: PLR2004 - device, node, config
+
+    def _levels(self, topic: str) -> list[str]:
+        prefix = f"{self.base}/"
+        return topic[len(prefix) :].split("/") if topic.startswith(prefix) else []
