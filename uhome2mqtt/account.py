@@ -1,0 +1,72 @@
+"""One-shot work with the account: logging in, and listing what it exposes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from uhome2mqtt.catalogue import descriptions_for, documented, kind_of, text_of
+from uhome2mqtt.cloud import http_client
+from uhome2mqtt.compose import oauth_client, open_cloud, open_tokens
+from uhome2mqtt.login import login
+from uhome2mqtt.model import Device, Json, Report
+from uhome2mqtt.settings import Settings
+from uhome2mqtt.state_dir import StateDir
+from uhome2mqtt.topics import slug
+
+COLUMNS = ("topic", "name", "kind", "model", "firmware", "id", "state")
+
+
+async def log_in(settings: Settings, *, paste: bool, browser: bool, say: Callable[[str], None]) -> None:
+    """Connect the account; raises CloudError where the login was not granted."""
+    client = oauth_client(settings)
+    async with http_client(settings.uhome.timeout) as http:
+        await login(http, client, open_tokens(settings, http), paste=paste, browser=browser, say=say)
+
+
+async def describe_devices(settings: Settings, *, as_json: bool, redact: bool) -> str:
+    """List the account's devices with their states, as a table or as JSON."""
+    pins = StateDir(settings.state_dir).pins()
+    size = settings.uhome.query_batch_size
+    async with http_client(settings.uhome.timeout) as http:
+        cloud = open_cloud(settings, http)
+        devices = await cloud.list_devices()
+        batches = [devices[start : start + size] for start in range(0, len(devices), size)]
+        reports = {report.device_id: report for batch in batches for report in await cloud.query(batch)}
+    rows = []
+    for number, device in enumerate(devices, 1):
+        report = reports.get(device.id, Report(device_id=device.id))
+        topic = pins[device.id].topic if device.id in pins else slug(device.name)
+        row = _row(device, report, topic)
+        rows.append({**row, "topic": f"device_{number}", "name": "…", "id": "…"} if redact else row)
+    return json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(rows)
+
+
+def _row(device: Device, report: Report, topic: str) -> dict[str, Json]:
+    known = documented(device) | report.states.keys()
+    state: dict[str, Json] = {row.key: row.render(report.states) for row in descriptions_for(known)}
+    bridge_keys = {"connectivity", "stale", "last_reported"}
+    return {
+        "topic": topic,
+        "name": device.name,
+        "kind": kind_of(known),
+        "model": device.model,
+        "firmware": device.firmware,
+        "id": device.id,
+        "state": {key: value for key, value in state.items() if key not in bridge_keys},
+    }
+
+
+def _table(rows: list[dict[str, Json]]) -> str:
+    if not rows:
+        return "The account exposes no devices. Select them in the Xthings Home app: My Account, OpenAPI."
+    cells = [COLUMNS, *(tuple(_cell(row[column]) for column in COLUMNS) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join(lines)
+
+
+def _cell(value: Json) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_cell(member)}" for key, member in value.items())
+    return text_of(value)

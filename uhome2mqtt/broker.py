@@ -1,0 +1,293 @@
+"""The connection to the MQTT broker: it is kept, whatever happens, and tells what arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import aiomqtt
+from aiomqtt import ProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from uhome2mqtt import logs
+from uhome2mqtt.events import (
+    BrokerConnected,
+    BrokerDisconnected,
+    Event,
+    HomeAssistantStarted,
+    MessageReceived,
+    Publish,
+    Reply,
+)
+
+QUIET = 0.3
+"""Seconds without another retained message after which the broker is taken to have sent all."""
+LONGEST_READ_BACK = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+IN_FLIGHT = 20
+"""Publishes that wait for their acknowledgement at the same time."""
+SETTLED_AFTER = 10.0
+"""Seconds after which a connection counts as good, so that the next loss is answered at once."""
+
+VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
+UNSUPPORTED_VERSION = 132
+REFUSED = 0x80
+"""Reason codes from here on are refusals."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Where the broker is and what is said to it."""
+
+    host: str
+    port: int
+    transport: Literal["tcp", "websockets"]
+    path: str | None
+    tls: ssl.SSLContext | None
+    username: str | None
+    password: str | None
+    client_id: str
+    keepalive: int
+    protocols: tuple[str, ...]
+    qos: int
+    will_topic: str
+    command_filters: tuple[str, ...]
+    read_back_filters: tuple[str, ...]
+    status_topic: str | None
+
+
+class Broker:
+    """The one connection of the bridge; `tell` takes its events."""
+
+    def __init__(self, link: Link, tell: Callable[[Event], None]) -> None:
+        self._link = link
+        self._tell = tell
+        self._outbox: deque[Publish] = deque()
+        self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._connected = False
+        self._read = False
+        self._protocol = 0
+        self._best = len(link.protocols) - 1
+        self._log = logs.get_logger()
+
+    def publish(self, message: Publish) -> None:
+        """Publish in order, soon; without a connection it is dropped, since the next one asserts all that is kept."""
+        if self._connected:
+            self._outbox.append(message)
+            self._idle.clear()
+            self._wanted.set()
+
+    async def flushed(self) -> None:
+        """Wait until everything has been published."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        loop, failures = asyncio.get_running_loop(), 0
+        while True:
+            began = loop.time()
+            try:
+                await self._session()
+            except aiomqtt.MqttError as problem:
+                settled = self._connected and loop.time() - began > SETTLED_AFTER
+                failures = 1 if settled else failures + 1
+                self._lost(problem, failures)
+            pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects, guards nothing
+
+    async def _session(self) -> None:
+        """Hold one connection until it is lost."""
+        version = self._link.protocols[self._protocol]
+        client = self._client(version, self._link.client_id, self._will())
+        try:
+            await client.__aenter__()
+        except aiomqtt.MqttError as problem:
+            self._try_other_protocol(problem)
+            raise
+        async with _entered(client):
+            self._best = min(self._best, self._protocol)
+            retained = None if self._read else await self._read_back(version)
+            self._read = True
+            await self._subscribe(client, version)
+            self._connected = True
+            self._log.info("broker_connected", host=self._link.host, port=self._link.port, protocol=version)
+            self._tell(BrokerConnected(protocol=version, retained=retained))
+            await _until_one_fails(self._receive(client), self._send(client, version))
+
+    def _lost(self, problem: aiomqtt.MqttError, failures: int) -> None:
+        """Clean up after a connection, and say once for each outage what is wrong."""
+        if self._connected:
+            self._connected = False
+            self._protocol = self._best
+            self._tell(BrokerDisconnected())
+        self._outbox.clear()
+        self._idle.set()
+        say = self._log.warning if failures == 1 else self._log.debug
+        say("broker_unreachable", host=self._link.host, port=self._link.port, why=_explained(problem), tries=failures)
+
+    def _try_other_protocol(self, problem: aiomqtt.MqttError) -> None:
+        """Go on to the next version where the broker may not speak this one: some refuse it, some say nothing."""
+        silent = "timed out" in str(problem)
+        if silent or _code(problem) == UNSUPPORTED_VERSION:
+            self._protocol = (self._protocol + 1) % len(self._link.protocols)
+
+    def _client(self, version: str, client_id: str, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
+        link, five = self._link, version == "5"
+        client = aiomqtt.Client(
+            link.host,
+            link.port,
+            username=link.username,
+            password=link.password,
+            identifier=client_id,
+            protocol=VERSIONS[version],
+            will=will,
+            clean_session=None if five else True,
+            clean_start=True,
+            transport=link.transport,
+            websocket_path=link.path,
+            tls_context=link.tls,
+            keepalive=link.keepalive,
+        )
+        client.pending_calls_threshold = 2 * IN_FLIGHT
+        return client
+
+    def _will(self) -> aiomqtt.Will:
+        return aiomqtt.Will(self._link.will_topic, "offline", qos=1, retain=True)
+
+    async def _read_back(self, version: str) -> dict[str, bytes]:
+        """Collect what the broker retains, over a connection of its own.
+
+        On the main connection the wide subscriptions would overlap with those for commands, and a broker may then
+        deliver a command twice.
+        """
+        retained: dict[str, bytes] = {}
+        client = self._client(version, f"{self._link.client_id}-read")
+        with suppress(TimeoutError):
+            try:
+                async with client, asyncio.timeout(LONGEST_READ_BACK):
+                    await client.subscribe(
+                        [(topic, 0) for topic in self._link.read_back_filters]
+                        if version != "5"
+                        else [(topic, SubscribeOptions(qos=0)) for topic in self._link.read_back_filters]
+                    )
+                    await _collect(client, retained)
+            except aiomqtt.MqttError as problem:
+                self._log.warning("read_back_failed", why=_explained(problem))
+        return retained
+
+    async def _subscribe(self, client: aiomqtt.Client, version: str) -> None:
+        filters = [*self._link.command_filters, *([self._link.status_topic] if self._link.status_topic else [])]
+        for topic in filters:
+            if version == "5":
+                # With the flag as published, a command that its sender marks as retained is known even when it is live.
+                options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=topic != self._link.status_topic)
+                codes = await client.subscribe(topic, options=options)
+            else:
+                codes = await client.subscribe(topic, qos=1)
+            if any(_value(code) >= REFUSED for code in codes):
+                self._log.error("subscription_refused", topic=topic, hint="check the broker's access rules")
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            topic = str(message.topic)
+            if topic != self._link.status_topic:
+                self._tell(_received(topic, message))
+            elif message.payload == b"online" and not message.retain:
+                self._tell(HomeAssistantStarted())
+
+    async def _send(self, client: aiomqtt.Client, version: str) -> None:
+        """Publish what is in the outbox, several at a time and in order."""
+        while True:
+            await self._wanted.wait()
+            batch = [self._outbox.popleft() for _ in range(min(IN_FLIGHT, len(self._outbox)))]
+            await asyncio.gather(*(self._publish(client, message, version) for message in batch))
+            if not self._outbox:
+                self._wanted.clear()
+                self._idle.set()
+
+    async def _publish(self, client: aiomqtt.Client, message: Publish, version: str) -> None:
+        properties = None
+        if message.correlation is not None and version == "5":
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.CorrelationData = message.correlation
+        qos = self._link.qos if message.qos is None else message.qos
+        try:
+            await client.publish(message.topic, message.payload, qos, message.retain, properties)
+        except ValueError as problem:
+            self._log.error("publish_refused", topic=message.topic, why=str(problem))
+
+
+@asynccontextmanager
+async def _entered(client: aiomqtt.Client) -> AsyncIterator[None]:
+    """Leave a client that has been entered already."""
+    stack = AsyncExitStack()
+    stack.push_async_exit(client)
+    async with stack:
+        yield
+
+
+async def _until_one_fails(*work: Coroutine[None, None, None]) -> None:
+    """Run together until one ends; its connection error is raised as it is, not in a group."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for coroutine in work:
+                tasks.create_task(coroutine)
+    except* aiomqtt.MqttError as lost:
+        failure = lost.exceptions[0]
+    raise aiomqtt.MqttError(str(failure)) from failure
+
+
+async def _collect(client: aiomqtt.Client, retained: dict[str, bytes]) -> None:
+    """Take retained messages until none has come for a while."""
+    messages = aiter(client.messages)
+    while True:
+        async with asyncio.timeout(QUIET):
+            message = await anext(messages)
+        if message.retain and isinstance(message.payload, bytes):
+            retained[str(message.topic)] = message.payload
+
+
+def _received(topic: str, message: aiomqtt.Message) -> MessageReceived:
+    properties = message.properties
+    expiry = getattr(properties, "MessageExpiryInterval", None)
+    reply = getattr(properties, "ResponseTopic", None)
+    usable = isinstance(reply, str) and bool(reply) and not set(reply) & set("+#\0")
+    return MessageReceived(
+        topic=topic,
+        payload=message.payload,
+        retained=message.retain,
+        expiry=None if expiry is None else float(expiry),
+        reply=Reply(topic=str(reply), correlation=getattr(properties, "CorrelationData", None)) if usable else None,
+    )
+
+
+def _explained(problem: aiomqtt.MqttError) -> str:
+    """Say what a person can do about the refusals that a person can do something about."""
+    hints = {
+        134: "user name or password are wrong: see mqtt.username and mqtt.password",
+        135: "the broker does not let this user in: see mqtt.username, mqtt.password and the broker's access rules",
+        142: "another client connected with the same client id: give each bridge its own mqtt.client_id",
+    }
+    return hints.get(_code(problem), str(problem))
+
+
+def _code(problem: aiomqtt.MqttError) -> int:
+    return _value(problem.rc) if isinstance(problem, aiomqtt.MqttCodeError) else -1
+
+
+def _value(code: object) -> int:
+    """Give the number of a reason code in any of the client library's forms."""
+    if isinstance(code, ReasonCode):
+        return int(code.value)
+    return code if isinstance(code, int) else -1

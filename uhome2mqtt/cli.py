@@ -1,0 +1,170 @@
+"""The command line: subcommands and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+
+from uhome2mqtt import __version__, logs
+from uhome2mqtt.errors import CloudError, SettingsError, UhomeToMqttError
+from uhome2mqtt.model import FailureKind
+from uhome2mqtt.settings import Settings, load
+
+OK, UNEXPECTED, USAGE = 0, 1, 2
+UNAVAILABLE, NO_PERMISSION, CONFIG = 69, 77, 78
+"""From sysexits.h: cloud or broker out of reach, login needed, configuration unusable."""
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a subcommand and leave with its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.run is None:
+        parser.print_help()
+        sys.exit(OK)
+    try:
+        sys.exit(options.run(options))
+    except UhomeToMqttError as problem:
+        print(f"uhome2mqtt: {problem}", file=sys.stderr)
+        sys.exit(exit_code(problem))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def exit_code(problem: UhomeToMqttError) -> int:
+    """Choose the exit code for what went wrong."""
+    match problem:
+        case SettingsError():
+            return CONFIG
+        case CloudError():
+            return NO_PERMISSION if problem.failure.kind is FailureKind.AUTHORIZATION else UNAVAILABLE
+        case _:
+            return UNEXPECTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="uhome2mqtt", description="MQTT bridge for U-tec locks, switches, plugs and lights."
+    )
+    parser.add_argument("--version", action="version", version=f"uhome2mqtt {__version__}")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(title="commands", metavar="")
+    _with_config(commands.add_parser("run", help="run the bridge"), _run)
+    login = _with_config(commands.add_parser("login", help="connect the U home account"), _login)
+    login.add_argument("--paste", action="store_true", help="paste the redirected address instead of a local callback")
+    login.add_argument("--no-browser", action="store_true", help="only print the address")
+    devices = _with_config(commands.add_parser("devices", help="list what the account exposes"), _devices)
+    devices.add_argument("--json", action="store_true", help="as JSON")
+    devices.add_argument("--redact", action="store_true", help="without ids and names, to show to others")
+    _demo_parser(commands.add_parser("demo", help="try everything: simulated cloud, broker and bridge on this machine"))
+    _simulate_parser(commands.add_parser("simulate", help="run the simulated cloud alone, for tests of your own"))
+    return parser
+
+
+def _with_config(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="configuration file")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _demo_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after N seconds; without it, at Ctrl-C")
+    parser.add_argument("--mqtt-port", type=int, metavar="N", help="port of the broker (default: 1883, or a free one)")
+    parser.add_argument(
+        "--cloud-port", type=int, default=0, metavar="N", help="port of the cloud (default: a free one)"
+    )
+    parser.set_defaults(run=_demo)
+
+
+def _simulate_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8088, metavar="N", help="port to listen on (default: 8088; 0: any)")
+    parser.add_argument("--quirk", action="append", default=[], metavar="NAME=VALUE", help="change one behaviour")
+    parser.add_argument("--live", action="store_true", help="let somebody live in the house")
+    parser.set_defaults(run=_simulate)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from uhome2mqtt.compose import secrets_of
+
+    settings = load(options.config, os.environ)
+    logs.configure(settings.log.level, settings.log.format, secrets_of(settings))
+    return settings
+
+
+def _until_stopped(work: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> int:
+    """Run until the work ends by itself, or a signal asks for the end."""
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, _no_reload)
+        await work(stopping)
+
+    asyncio.run(run())
+    return OK
+
+
+def _no_reload() -> None:
+    logs.get_logger().warning("reload_not_supported", hint="restart the bridge to apply a changed configuration")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from uhome2mqtt.compose import run_bridge
+
+    settings = _settings(options)
+    return _until_stopped(lambda stopping: run_bridge(settings, stopping))
+
+
+def _login(options: argparse.Namespace) -> int:
+    from uhome2mqtt.account import log_in
+
+    settings = _settings(options)
+    asyncio.run(log_in(settings, paste=options.paste, browser=not options.no_browser, say=_say))
+    _say("Connected. The bridge picks the login up by itself.")
+    return OK
+
+
+def _devices(options: argparse.Namespace) -> int:
+    from uhome2mqtt.account import describe_devices
+
+    settings = _settings(options)
+    print(asyncio.run(describe_devices(settings, as_json=options.json, redact=options.redact)))
+    return OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from uhome2mqtt.demo import run_demo
+
+    logs.configure("warning", "auto")
+    return _until_stopped(
+        lambda stopping: run_demo(
+            stopping,
+            seconds=options.seconds,
+            mqtt_port=options.mqtt_port,
+            cloud_port=options.cloud_port,
+            say=_say,
+        )
+    )
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from uhome2mqtt.demo import run_simulator
+
+    return _until_stopped(
+        lambda stopping: run_simulator(
+            stopping, host=options.host, port=options.port, quirks=options.quirk, live=options.live, say=_say
+        )
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

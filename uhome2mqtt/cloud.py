@@ -1,0 +1,161 @@
+"""Requests to the U home cloud over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Literal, Protocol, TypeVar
+
+import httpx
+
+from uhome2mqtt import PROJECT_URL, __version__, uhome
+from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_status
+from uhome2mqtt.model import Command, Device, Failure, FailureKind, Json, Report
+from uhome2mqtt.uhome import Operation
+
+USER_AGENT = f"uhome2mqtt/{__version__} (+{PROJECT_URL})"
+LARGEST_REPLY = 4 * 1024 * 1024
+"""Bytes; a device takes about three hundred, so that this is an account of ten thousand."""
+LIST_ALLOWANCE = 5.0
+"""Seconds more for the device list, the slowest of all requests."""
+LONGEST_CONNECT = 10.0
+
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+
+
+T = TypeVar("T")
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from."""
+
+    async def access_token(self) -> str: ...
+
+    async def renew(self, rejected: str) -> str: ...
+
+
+@asynccontextmanager
+async def http_client(timeout: float) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ASYNC109 - the setting's own name
+    """Open the HTTP client for cloud and login; proxies come from the environment."""
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=60)
+    async with httpx.AsyncClient(
+        headers={"User-Agent": USER_AGENT},
+        timeout=httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT)),
+        limits=limits,
+        verify=ssl.create_default_context(),
+    ) as client:
+        yield client
+
+
+class Cloud:
+    """The operations of the API; every one raises CloudError where it has no result."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        tokens: TokenSource,
+        *,
+        url: str,
+        timeout: float,
+        auth_method: Literal["header", "body"] = "header",
+    ) -> None:
+        self._http = http
+        self._tokens = tokens
+        self._url = url
+        self._timeout = timeout
+        self._in_body = auth_method == "body"
+
+    async def account(self) -> str:
+        """Get the id of the account."""
+        return await self._decoded(Operation.USER_GET, {}, uhome.decode_account)
+
+    async def list_devices(self) -> tuple[Device, ...]:
+        """Get the devices that the account exposes."""
+        return await self._decoded(Operation.LIST_DEVICES, {}, uhome.decode_devices, LIST_ALLOWANCE)
+
+    async def query(self, devices: Iterable[Device]) -> tuple[Report, ...]:
+        """Get the states of some devices, in one request."""
+        return await self._decoded(Operation.QUERY, uhome.query_payload(devices), uhome.decode_reports)
+
+    async def command(self, device: Device, command: Command) -> uhome.CommandReply:
+        """Send one command to one device; the answer is an acknowledgement, never a result."""
+        return await self._decoded(
+            Operation.COMMAND,
+            uhome.command_payload(device, command),
+            lambda payload: uhome.decode_command_reply(payload, device.id),
+        )
+
+    async def _decoded(
+        self,
+        operation: Operation,
+        payload: Mapping[str, Json],
+        decode: Callable[[dict[str, Json]], T],
+        allowance: float = 0.0,
+    ) -> T:
+        """Send a request; one that is refused for its token is sent once more with a new one."""
+        token = await self._tokens.access_token()
+        try:
+            reply = await self._send(operation, payload, token, allowance)
+        except CloudError as problem:
+            if problem.failure.kind is not FailureKind.AUTHORIZATION:
+                raise
+            token = await self._tokens.renew(token)
+            reply = await self._send(operation, payload, token, allowance)
+        try:
+            return decode(reply)
+        except ProtocolError as problem:
+            raise CloudError(_unreadable(problem)) from None
+
+    async def _send(
+        self, operation: Operation, payload: Mapping[str, Json], token: str, allowance: float
+    ) -> dict[str, Json]:
+        message_id = str(uuid.uuid4())
+        content = uhome.encode_request(operation, payload, message_id, token if self._in_body else None)
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if not self._in_body:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            async with asyncio.timeout(self._timeout + allowance):
+                return uhome.decode_reply(await self._exchange(content, headers), message_id)
+        except ProtocolError as problem:
+            raise CloudError(_unreadable(problem)) from None
+        except TimeoutError:
+            raise CloudError(_uncertain("TIMEOUT", f"no reply within {self._timeout + allowance:.0f} s")) from None
+        except httpx.HTTPError as problem:
+            raise CloudError(_transport(problem)) from None
+
+    async def _exchange(self, content: bytes, headers: Mapping[str, str]) -> bytes:
+        """Post a request and read a reply of bounded size."""
+        async with self._http.stream("POST", self._url, content=content, headers=headers) as response:
+            if response.status_code != httpx.codes.OK:
+                raise CloudError(failure_of_status(response.status_code, _retry_after(response)))
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > LARGEST_REPLY:
+                    raise ProtocolError(f"the reply is longer than {LARGEST_REPLY} bytes")
+            return bytes(body)
+
+
+def _unreadable(problem: ProtocolError) -> Failure:
+    return _uncertain("UNREADABLE_REPLY", str(problem))
+
+
+def _uncertain(code: str, message: str) -> Failure:
+    return Failure(kind=FailureKind.UNCERTAIN, code=code, message=message)
+
+
+def _transport(problem: httpx.HTTPError) -> Failure:
+    """Sort a transport error by whether the request can have left."""
+    kind = FailureKind.UNREACHABLE if isinstance(problem, _NEVER_LEFT) else FailureKind.UNCERTAIN
+    name = type(problem).__name__
+    return Failure(kind=kind, code=name, message=str(problem) or name)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Read a `Retry-After` in seconds; the form with a date is not worth a clock comparison."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdecimal() else None

@@ -1,0 +1,141 @@
+"""From settings to a running bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from datetime import UTC, datetime
+
+import httpx
+
+from uhome2mqtt import __version__, logs, oauth
+from uhome2mqtt.broker import Broker, Link
+from uhome2mqtt.cloud import Cloud, http_client
+from uhome2mqtt.daemon import Daemon
+from uhome2mqtt.engine import Engine, EngineConfig, Override
+from uhome2mqtt.errors import SettingsError
+from uhome2mqtt.settings import Settings, json_schema, not_effective, redacted
+from uhome2mqtt.state_dir import StateDir
+from uhome2mqtt.tokens import Tokens
+from uhome2mqtt.topics import Topics
+
+
+async def run_bridge(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run the bridge until `stopping` is set; raises SettingsError for what cannot work."""
+    settings.require_client()
+    tls = _tls(settings)
+    log = logs.get_logger()
+    for key in not_effective(settings):
+        log.warning("setting_without_effect", key=key, hint="this version does not support it yet")
+    state = StateDir(settings.state_dir)
+    config = engine_config(settings)
+    async with http_client(settings.uhome.timeout) as http:
+        cloud = open_cloud(settings, http)
+        daemon = Daemon(Engine(config, state.pins(), random.random), cloud, state, settings.uhome.query_batch_size)
+        link = _link(settings, config.topics, tls, settings.mqtt.client_id or state.client_id())
+        log.info("started", version=__version__, broker=settings.mqtt.url, base_topic=settings.mqtt.base_topic)
+        await daemon.run(Broker(link, daemon.tell), stopping)
+
+
+def open_cloud(settings: Settings, http: httpx.AsyncClient) -> Cloud:
+    """Connect the cloud client with the tokens of this installation."""
+    return Cloud(
+        http,
+        open_tokens(settings, http),
+        url=settings.uhome.api_url,
+        timeout=settings.uhome.timeout,
+        auth_method=settings.uhome.auth_method,
+    )
+
+
+def open_tokens(settings: Settings, http: httpx.AsyncClient) -> Tokens:
+    """Open the tokens of this installation."""
+    return Tokens(settings.state_dir, oauth_client(settings), http)
+
+
+def oauth_client(settings: Settings) -> oauth.Client:
+    """Say how the vendor's login knows this installation; raises SettingsError where it does not."""
+    settings.require_client()
+    uhome = settings.uhome
+    return oauth.Client(
+        client_id=uhome.client_id or "",
+        client_secret=uhome.client_secret.get_secret_value() if uhome.client_secret else "",
+        redirect_uri=uhome.redirect_uri,
+        authorize_url=uhome.authorize_url,
+        token_url=uhome.token_url,
+        scope=uhome.scope,
+        secret_in_url=uhome.authorize_with_secret,
+    )
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """List the secrets of the configuration, which no log line may contain."""
+    held = (settings.uhome.client_secret, settings.mqtt.password, settings.web.token)
+    return [secret.get_secret_value() for secret in held if secret is not None]
+
+
+def engine_config(settings: Settings) -> EngineConfig:
+    """Tell the engine what it needs of the settings."""
+    interval = settings.polling.interval
+    allow = {} if settings.commands.allow == "all" else settings.commands.allow
+    return EngineConfig(
+        topics=Topics(base=settings.mqtt.base_topic, discovery_prefix=settings.homeassistant.discovery_prefix),
+        qos=settings.mqtt.qos,
+        json_state=settings.mqtt.json_state,
+        discovery=settings.homeassistant.discovery != "off",
+        poll_interval=interval,
+        list_interval=settings.polling.discovery_interval,
+        stale_after=settings.polling.stale_after_for(interval),
+        allow={subject: None if rule == "all" else rule for subject, rule in allow.items()},
+        max_age=settings.commands.max_age,
+        overrides={
+            device_id: Override(topic=device.topic, name=device.name, enabled=device.enabled)
+            for device_id, device in settings.devices.items()
+        },
+        about={
+            "version": __version__,
+            "started": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "poll_interval": interval,
+            "settings": redacted(settings),
+            "config_schema": json_schema(),
+        },
+    )
+
+
+def _link(settings: Settings, topics: Topics, tls: ssl.SSLContext | None, client_id: str) -> Link:
+    mqtt, endpoint = settings.mqtt, settings.mqtt.endpoint
+    return Link(
+        host=endpoint.host,
+        port=endpoint.port,
+        transport=endpoint.transport,
+        path=endpoint.path,
+        tls=tls,
+        username=mqtt.username,
+        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        client_id=client_id,
+        keepalive=round(mqtt.keepalive),
+        protocols=("5", "3.1.1") if mqtt.protocol == "auto" else (mqtt.protocol,),
+        qos=mqtt.qos,
+        will_topic=topics.bridge_state,
+        command_filters=topics.command_filters,
+        read_back_filters=topics.read_back_filters,
+        status_topic=settings.homeassistant.status_topic if settings.homeassistant.discovery != "off" else None,
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """Make the TLS context for the broker; raises SettingsError for certificates that cannot be used."""
+    mqtt = settings.mqtt
+    if not mqtt.endpoint.tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=mqtt.ca_file)
+        if mqtt.cert_file:
+            context.load_cert_chain(mqtt.cert_file, mqtt.key_file)
+    except (OSError, ssl.SSLError) as problem:
+        raise SettingsError((f"mqtt.ca_file, mqtt.cert_file, mqtt.key_file: cannot be used: {problem}",)) from None
+    if not mqtt.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

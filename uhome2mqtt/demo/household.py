@@ -1,0 +1,151 @@
+"""The demo: a household that lives, and the bridge that shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+from pydantic import ValidationError
+
+from uhome2mqtt import oauth
+from uhome2mqtt.cloud import http_client
+from uhome2mqtt.compose import oauth_client, open_tokens, run_bridge
+from uhome2mqtt.demo.broker import EmbeddedBrokerError, embedded_broker
+from uhome2mqtt.errors import SettingsError, UhomeToMqttError
+from uhome2mqtt.settings import Settings, load
+from uhome2mqtt.simulator import Quirks, SimulatedCloud, UnknownQuirkError, demo_household, play, serve, simulate
+
+MQTT_PORT = 1883
+POLL_INTERVAL = 10
+"""Seconds; as often as the bridge may ask, so that things are seen soon."""
+
+TRY = """
+The household is bridged. In another terminal, watch it:
+
+  mosquitto_sub -p {port} -v -t '#'
+
+and give commands (the answer comes on uhome2mqtt/<device>/result):
+
+  mosquitto_pub -p {port} -t uhome2mqtt/front_door/lock/set -m UNLOCK
+  mosquitto_pub -p {port} -t uhome2mqtt/dining_room/light/set -m '{{"state": "ON", "brightness": 40}}'
+  mosquitto_pub -p {port} -t uhome2mqtt/coffee_machine/switch/set -m TOGGLE
+
+Somebody lives there: the keypad, a door and a switch are used every now and then.
+The simulated cloud is at {cloud} (its control interface: {cloud}/control/devices). Ctrl-C ends all.
+"""
+
+
+async def run_demo(
+    stopping: asyncio.Event,
+    *,
+    seconds: float | None,
+    mqtt_port: int | None,
+    cloud_port: int,
+    say: Callable[[str], None],
+) -> None:
+    """Run simulated cloud, broker and bridge until stopped, or for some seconds."""
+    cloud = SimulatedCloud(devices=demo_household())
+    with tempfile.TemporaryDirectory(prefix="uhome2mqtt-demo-") as directory:
+        async with serve(cloud, port=cloud_port) as running, _broker(mqtt_port) as port:
+            settings = _settings(Path(directory), running.url, port)
+            await _log_in(settings)
+            say(TRY.format(port=port, cloud=running.url))
+            life = asyncio.create_task(play(cloud))
+            clock = asyncio.create_task(_stop_after(seconds, stopping))
+            try:
+                await run_bridge(settings, stopping)
+            finally:
+                life.cancel()
+                clock.cancel()
+
+
+async def run_simulator(
+    stopping: asyncio.Event, *, host: str, port: int, quirks: Sequence[str], live: bool, say: Callable[[str], None]
+) -> None:
+    """Run the simulated cloud alone until stopped."""
+    ready = "The simulated cloud is at {0}: {0}/authorize, {0}/token, {0}/action; control interface: {0}/control"
+    serving = asyncio.create_task(
+        simulate(host, port, _quirks(quirks), live=live, ready=lambda url: say(ready.format(url)))
+    )
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    for task in (serving, waiting):
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+def _quirks(given: Sequence[str]) -> Quirks:
+    """Read `name=value`; the value is JSON where it can be, else a word."""
+    values: dict[str, object] = {}
+    for entry in given:
+        name, equals, value = entry.partition("=")
+        if not equals:
+            raise SettingsError((f"--quirk {entry}: write NAME=VALUE",))
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    try:
+        return Quirks.model_validate(values)
+    except (ValidationError, UnknownQuirkError) as problem:
+        raise SettingsError((f"--quirk: {problem}",)) from None
+
+
+@asynccontextmanager
+async def _broker(port: int | None) -> AsyncIterator[int]:
+    """Start the embedded broker on the port that is asked for, else on the usual one, else on a free one."""
+    for candidate in (MQTT_PORT, 0) if port is None else (port,):
+        try:
+            async with embedded_broker(port=candidate) as broker:
+                yield broker.port
+                return
+        except EmbeddedBrokerError as problem:
+            if port is not None or candidate == 0:
+                raise UhomeToMqttError(str(problem)) from None
+
+
+def _settings(directory: Path, cloud: str, port: int) -> Settings:
+    """Configure the bridge like a user would, in a file; neither a file nor the environment of the user's counts."""
+    config = directory / "config.yaml"
+    document = {
+        "uhome": {
+            "client_id": "demo",
+            "client_secret": "demo-secret",
+            "redirect_uri": "http://localhost:8099/oauth/callback",
+            "authorize_url": f"{cloud}/authorize",
+            "token_url": f"{cloud}/token",
+            "api_url": f"{cloud}/action",
+        },
+        "mqtt": {"url": f"mqtt://127.0.0.1:{port}"},
+        "polling": {"interval": POLL_INTERVAL},
+        "state_dir": str(directory / "state"),
+    }
+    config.write_text(json.dumps(document))
+    return load(config, {}, secrets_directory=directory / "no-secrets")
+
+
+async def _log_in(settings: Settings) -> None:
+    """Log in as a person would: open the page, allow, come back with the code."""
+    client, state = oauth_client(settings), oauth.new_state()
+    async with http_client(settings.uhome.timeout) as http:
+        url = oauth.authorize_url(client, state)
+        (await http.get(url)).raise_for_status()
+        form = {**dict(parse_qsl(urlsplit(url).query)), "decision": "allow"}
+        answer = await http.post(client.authorize_url, data=form)
+        if answer.status_code != httpx.codes.FOUND:
+            raise UhomeToMqttError(f"the simulated cloud refused the login: HTTP {answer.status_code}")
+        code = oauth.code_of(answer.headers["Location"], state)
+        open_tokens(settings, http).store(await oauth.exchange(http, client, code))
+
+
+async def _stop_after(seconds: float | None, stopping: asyncio.Event) -> None:
+    if seconds is not None:
+        await asyncio.sleep(seconds)
+        stopping.set()

@@ -1,0 +1,164 @@
+"""OAuth 2.0 as the vendor speaks it: the authorization-code grant, and token replies in every form seen.
+
+A general OAuth library would have to be bent at each step: replies come flat or wrapped in `{"code", "data"}`, errors
+come with HTTP status 200, and the callback names its code in two ways.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+
+from uhome2mqtt.errors import CloudError, failure_of_status
+from uhome2mqtt.model import Failure, FailureKind, Json, parse_json
+
+LARGEST_REPLY = 64 * 1024
+DEFAULT_LIFETIME = 3600.0
+"""Seconds, for a reply that does not name its own; the live service says a week less an hour."""
+
+REVOKED = frozenset({"invalid_grant", "access_denied", "invalid_client", "unauthorized_client", "invalid_token"})
+"""Errors that only a person can mend; the wrapped form of the service carries them as its message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Grant:
+    """Tokens of one login; `expires_at` in seconds since 1970."""
+
+    access_token: str
+    refresh_token: str | None
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """How the bridge is known to the vendor's login, and where that is."""
+
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    authorize_url: str
+    token_url: str
+    scope: str = "openapi"
+    secret_in_url: bool = False
+
+
+def new_state() -> str:
+    """Make the value that ties a callback to the login that was started."""
+    return secrets.token_urlsafe(24)
+
+
+def authorize_url(client: Client, state: str) -> str:
+    """Compose the address that a person opens to grant access."""
+    parameters = {
+        "response_type": "code",
+        "client_id": client.client_id,
+        **({"client_secret": client.client_secret} if client.secret_in_url else {}),
+        "scope": client.scope,
+        "redirect_uri": client.redirect_uri,
+        "state": state,
+    }
+    joint = "&" if urlsplit(client.authorize_url).query else "?"
+    return f"{client.authorize_url}{joint}{urlencode(parameters)}"
+
+
+def code_of(redirected: str, state: str) -> str:
+    """Take the code out of the address that the browser was sent to; raises CloudError where there is none."""
+    query = {name: values[0] for name, values in parse_qs(urlsplit(redirected.strip()).query).items()}
+    return code_of_query(query, state)
+
+
+def code_of_query(query: Mapping[str, str], state: str) -> str:
+    """Take the code out of a callback's parameters: `code` as seen, `authorization_code` as documented."""
+    if error := query.get("error"):
+        raise _refused(error, query.get("error_description") or "the login was not granted")
+    if not secrets.compare_digest(query.get("state", "").encode(), state.encode()):
+        raise _refused("state_mismatch", "the address does not belong to this login (its state differs): start again")
+    code = query.get("code") or query.get("authorization_code")
+    if not code:
+        raise _refused("no_code", "the address carries no code: give the whole address the browser was sent to")
+    return code
+
+
+async def exchange(http: httpx.AsyncClient, client: Client, code: str) -> Grant:
+    """Trade the code of a login for tokens."""
+    return await _token_request(
+        http, client, {"grant_type": "authorization_code", "code": code, "redirect_uri": client.redirect_uri}
+    )
+
+
+async def refresh(http: httpx.AsyncClient, client: Client, refresh_token: str) -> Grant:
+    """Trade the refresh token for new tokens; one that is not replaced stays good."""
+    grant = await _token_request(http, client, {"grant_type": "refresh_token", "refresh_token": refresh_token})
+    return Grant(
+        access_token=grant.access_token,
+        refresh_token=grant.refresh_token or refresh_token,
+        expires_at=grant.expires_at,
+    )
+
+
+async def _token_request(http: httpx.AsyncClient, client: Client, form: Mapping[str, str]) -> Grant:
+    """Post a form, as the live service wants it: parameters in the address were refused."""
+    data = {**form, "client_id": client.client_id, "client_secret": client.client_secret}
+    try:
+        response = await http.post(client.token_url, data=data, headers={"Accept": "application/json"})
+    except httpx.HTTPError as problem:
+        raise CloudError(_unreached(problem)) from None
+    return _grant(response.status_code, response.content[:LARGEST_REPLY])
+
+
+def _unreached(problem: httpx.HTTPError) -> Failure:
+    never_left = isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout)
+    return Failure(
+        kind=FailureKind.UNREACHABLE if never_left else FailureKind.UNCERTAIN,
+        code=type(problem).__name__,
+        message=f"no reply from the token endpoint: {str(problem) or type(problem).__name__}",
+    )
+
+
+def _grant(status: int, body: bytes) -> Grant:
+    """Read a token reply, flat or wrapped; an error counts whatever the HTTP status says."""
+    try:
+        reply = parse_json(body)
+    except ValueError:
+        reply = None
+    members = reply if isinstance(reply, dict) else {}
+    wrapped = members.get("data")
+    fields = {**members, **wrapped} if isinstance(wrapped, dict) else members
+    token, refresh_token = fields.get("access_token"), fields.get("refresh_token")
+    if isinstance(token, str) and token:
+        return Grant(
+            access_token=token,
+            refresh_token=refresh_token if isinstance(refresh_token, str) and refresh_token else None,
+            expires_at=time.time() + _lifetime(fields.get("expires_in")),
+        )
+    raise CloudError(_failure(status, fields))
+
+
+def _lifetime(value: Json) -> float:
+    try:
+        return max(float(value), 0.0) if isinstance(value, int | float | str) else DEFAULT_LIFETIME
+    except ValueError:
+        return DEFAULT_LIFETIME
+
+
+def _failure(status: int, fields: Mapping[str, Json]) -> Failure:
+    said = [fields[name] for name in ("error", "error_description", "message") if isinstance(fields.get(name), str)]
+    code = str(said[0]) if said else f"HTTP_{status}"
+    text = ": ".join(map(str, said)) or f"the token endpoint answered HTTP status {status} without a token"
+    if code in REVOKED or fields.get("code") in {400, 401, 403}:
+        return Failure(kind=FailureKind.AUTHORIZATION, code=code, message=text)
+    if status == httpx.codes.OK:
+        return Failure(kind=FailureKind.UNCERTAIN, code=code, message=text)
+    if status == httpx.codes.BAD_REQUEST and not said:
+        return Failure(kind=FailureKind.UNCERTAIN, code=code, message=text)
+    sorted_failure = failure_of_status(status, None)
+    return Failure(kind=sorted_failure.kind, code=code, message=text)
+
+
+def _refused(code: str, message: str) -> CloudError:
+    return CloudError(Failure(kind=FailureKind.AUTHORIZATION, code=code, message=message))
