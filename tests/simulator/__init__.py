@@ -1,0 +1,1 @@
+"""Tests of the simulated cloud, over real HTTP where HTTP is the point and with a manual clock where time is."""
