@@ -1,0 +1,289 @@
+"""Write log lines for people or as JSON, with every secret masked and without ever raising.
+
+A line passes: level filter, context, plain values (this is where secrets go), time stamp, renderer, standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import reprlib
+import sys
+import traceback
+from base64 import b64encode
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, quote_plus
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+MASK = "***"
+SHORTEST_SECRET = 4
+"""Shorter texts occur in innocent words."""
+REMEMBERED_SECRETS = 64
+"""How many of the secrets registered at run time are kept: tokens are refreshed for years."""
+DEEPEST = 8
+LONGEST = 20_000
+
+_SECRET_NAMES = re.compile(r"token|secret|password|authorization|code|refresh", re.IGNORECASE)
+_HARMLESS_NAMES = frozenset({"status_code", "error_code", "reason_code", "return_code", "exit_code"})
+_ASSIGNED = re.compile(
+    r"""((?:token|secret|password|authorization_code|(?<![\w-])code|(?<=%3F|%26)code)
+         (?:\\*["']?\s*(?:=|%3D)\s*                                   # in a form, a URL, a quoted URL,
+          | \\*["']\s*:\s*                                            # a dict or JSON,
+          | :\s*(?=\\*b?["'])))                                       # YAML
+        (?: \\+["'][^"'\\]*                                           # JSON within JSON
+          | b?"(?:\\.|[^"\\])*"? | b?'(?:\\.|[^'\\])*'?               # quoted
+          | [^\s&"',;)}\]%\\]+)                                       # bare""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+_BEARER = re.compile(r"\b(bearer\s+)[^\s\"',;)}\]]+|\b(basic\s+)[A-Za-z0-9+/=]{8,}", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_REPR = reprlib.Repr()
+# No cut before masking: reprlib would leave half a secret at the cut.
+_REPR.maxother = 10_000_000
+
+
+class Secrets:
+    """The texts that no line may show, in every spelling in which they could appear."""
+
+    def __init__(self) -> None:
+        self._lasting: tuple[str, ...] = ()
+        self._passing: deque[str] = deque(maxlen=REMEMBERED_SECRETS)
+        self._pattern: re.Pattern[str] | None = None
+
+    def replace(self, values: Iterable[str]) -> None:
+        """Register what the configuration holds, instead of what it held before."""
+        self._lasting = tuple(values)
+        self._compile()
+
+    def add(self, value: str) -> None:
+        """Register a secret that came up at run time."""
+        with suppress(ValueError):
+            self._passing.remove(value)
+        self._passing.append(value)
+        self._compile()
+
+    def mask(self, text: str) -> str:
+        """Return the text without the registered secrets and without what looks like one."""
+        if self._pattern:
+            text = self._pattern.sub(MASK, text)
+        text = _BEARER.sub(lambda match: f"{match[1] or match[2]}{MASK}", text)
+        return _ASSIGNED.sub(rf"\1{MASK}", text)
+
+    def _compile(self) -> None:
+        secrets = {value for value in (*self._lasting, *self._passing) if len(value) >= SHORTEST_SECRET}
+        spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+        # The longest first: a secret may begin with another one.
+        alternatives = sorted(map(re.escape, spellings), key=len, reverse=True)
+        self._pattern = re.compile("|".join(alternatives)) if alternatives else None
+
+
+def _spellings(secret: str) -> Iterable[str]:
+    data = secret.encode(errors="replace")
+    text = data.decode()
+    quoted = [quote(text), quote(text, safe=""), quote_plus(text)]
+    lower = [re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), spelling) for spelling in quoted]
+    escaped = [repr(secret)[1:-1], repr(data)[2:-1]]
+    escaped += [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    return (secret, *quoted, *lower, *escaped, b64encode(data).decode().rstrip("="))
+
+
+_secrets = Secrets()
+_threshold = [LEVELS["info"]]
+
+
+def add_secret(value: str) -> None:
+    """Keep a text out of all lines from now on."""
+    _secrets.add(value)
+
+
+def mask(text: str) -> str:
+    """Return the text as it may be shown."""
+    return _secrets.mask(text)
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level and above; raise ValueError for a word that is no level."""
+    if level not in LEVELS:
+        raise ValueError(f"the level must be one of {', '.join(LEVELS)}")
+    _threshold[0] = LEVELS[level]
+
+
+class Logger(structlog.BoundLoggerBase):
+    """A logger that takes the name of an event and its facts."""
+
+    def debug(self, event: str, **facts: object) -> None:
+        self._write("debug", event, facts)
+
+    def info(self, event: str, **facts: object) -> None:
+        self._write("info", event, facts)
+
+    def warning(self, event: str, **facts: object) -> None:
+        self._write("warning", event, facts)
+
+    def error(self, event: str, **facts: object) -> None:
+        self._write("error", event, facts)
+
+    def critical(self, event: str, **facts: object) -> None:
+        self._write("critical", event, facts)
+
+    def exception(self, event: str, **facts: object) -> None:
+        """Write an error with the exception that is being handled."""
+        self._write("error", event, {"exc_info": True, **facts})
+
+    def _write(self, level: str, event: str, facts: dict[str, Any]) -> None:
+        if LEVELS[level] >= _threshold[0]:
+            arguments, _ = self._process_event(level, event, facts)
+            self._logger.msg(*arguments)
+
+
+def get_logger() -> Logger:
+    """Return a logger; lines written before `configure` look as structlog likes."""
+    logger: Logger = structlog.get_logger()
+    return logger
+
+
+def configure(level: str, fmt: Literal["auto", "console", "json"], secrets: Iterable[str] = ()) -> None:
+    """Set up structlog and the standard library's logging; may be called again with other settings."""
+    set_level(level)
+    _secrets.replace(secrets)
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            _plain_values,
+            _renderer(console=fmt == "console" or (fmt == "auto" and terminal), terminal=terminal),
+        ],
+        wrapper_class=Logger,
+        context_class=dict,
+        logger_factory=StandardError,
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, LibraryHandler)]:
+        root.removeHandler(handler)
+    root.addHandler(LibraryHandler())
+    root.setLevel(logging.WARNING)
+
+
+def _renderer(*, console: bool, terminal: bool) -> Processor:
+    if console:
+        return structlog.dev.ConsoleRenderer(
+            colors=terminal and not os.environ.get("NO_COLOR"),
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    return structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+class StandardError:
+    """Write lines to whatever standard error is at that moment."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        """Write a line; a broken standard error must not stop the bridge."""
+        if sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(line + "\n")
+                sys.stderr.flush()
+
+
+class LibraryHandler(logging.Handler):
+    """Turn what libraries log into events; nothing below a warning, where they would show URLs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record as an event of its level."""
+        level = "warning" if record.levelno < logging.ERROR else "error"
+        write = getattr(get_logger(), level)
+        write("library_message", library=record.name, message=_message(record), exc_info=record.exc_info)
+
+
+def _message(record: logging.LogRecord) -> str:
+    text, arguments = str(_plain(record.msg)), record.args
+    if not arguments:
+        return text
+    # Whoever formats plain values cannot run into an object that fails to describe itself.
+    given = _plain(arguments)
+    try:
+        return text % (given if isinstance(given, dict) else tuple(given))
+    except (TypeError, ValueError, KeyError):
+        return f"{text} {given}"
+
+
+def _plain_values(_: WrappedLogger, level: str, event: EventDict) -> EventDict:
+    """Reduce everything to masked text, numbers, lists and mappings, and put what matters first."""
+    error = _exception(event.pop("exc_info", None))
+    if error:
+        event["exception"] = "".join(traceback.format_exception(error)).rstrip()
+    plain = _plain_mapping(event, 0)
+    now = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, level, {})
+    fixed = {**now, "level": level, "event": plain.pop("event", None)}
+    return {**fixed, **{f"{name}_" if name in fixed else name: fact for name, fact in plain.items()}}
+
+
+def _exception(exc_info: object) -> BaseException | None:
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    if isinstance(exc_info, tuple):
+        return next((part for part in exc_info if isinstance(part, BaseException)), None)
+    return sys.exc_info()[1] if exc_info else None
+
+
+def _plain(value: object, depth: int = 0) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if type(value) in {int, float}:
+        return _plain_number(value)
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, bytes | bytearray):
+        return _clean(value.decode(errors="backslashreplace"))
+    return _plain_object(value, depth)
+
+
+def _plain_object(value: object, depth: int) -> Any:
+    if depth >= DEEPEST:
+        return "…"
+    if isinstance(value, dict):
+        return _plain_mapping(value, depth)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, BaseException):
+        return _clean("".join(traceback.format_exception_only(value)).rstrip())
+    # reprlib survives an object that fails to describe itself.
+    return _clean(_REPR.repr_instance(value, 1))
+
+
+def _plain_mapping(mapping: Mapping[Any, object], depth: int) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in mapping.items():
+        name = str(_plain(key, depth + 1))
+        secret = _SECRET_NAMES.search(name) and name.lower() not in _HARMLESS_NAMES
+        # Flags and gaps say that there is a secret, not which.
+        hidden = secret and value is not None and not isinstance(value, bool)
+        result[name] = MASK if hidden else _plain(value, depth + 1)
+    return result
+
+
+def _plain_number(number: object) -> object:
+    text = repr(number)
+    masked = _secrets.mask(text)
+    return number if masked == text and text not in {"nan", "inf", "-inf"} else masked
+
+
+def _clean(text: str) -> str:
+    # Masked before it is cut, or half a secret would stay; control characters could forge lines or rule a terminal.
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", _secrets.mask(str.__str__(text)))[:LONGEST]

@@ -1,0 +1,105 @@
+"""Check URLs and read a broker's address out of one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import SplitResult, urlsplit
+
+DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+WEBSOCKET_PATH = "/mqtt"
+"""Where brokers serve MQTT over websockets unless told otherwise."""
+
+_AFTER_PATH = re.compile(r"([?#]).*", re.DOTALL)
+_NO_PORT = re.compile(r"^([^:/?#\[]*:)(?![0-9]+(?:[/?#]|\Z)).*", re.DOTALL)
+"""A colon without a port: what follows may be a password whose rest, from a # on, YAML took for a comment."""
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttEndpoint:
+    """Where and how to reach the broker; `path` is None unless the transport is websockets."""
+
+    transport: Literal["tcp", "websockets"]
+    tls: bool
+    host: str
+    port: int
+    path: str | None
+
+
+def parse_endpoint(url: str) -> MqttEndpoint:
+    """Read `mqtt.url`; raise ValueError with the reason why it cannot be used."""
+    parts = _split(url, tuple(DEFAULT_PORTS), "they belong in mqtt.username and mqtt.password")
+    if parts.query:
+        raise ValueError("it has a query")
+    websockets = parts.scheme in {"ws", "wss"}
+    if not websockets and parts.path not in {"", "/"}:
+        raise ValueError("only ws:// and wss:// have a path")
+    return MqttEndpoint(
+        transport="websockets" if websockets else "tcp",
+        tls=parts.scheme in {"mqtts", "wss"},
+        host=parts.hostname or "",
+        port=parts.port or DEFAULT_PORTS[parts.scheme],
+        path=(parts.path or WEBSOCKET_PATH) if websockets else None,
+    )
+
+
+def check_broker_url(url: str) -> str:
+    """Return the URL if it can be `mqtt.url`."""
+    parse_endpoint(url)
+    return url
+
+
+def check_http_url(url: str) -> str:
+    """Return the URL if it is a http or https URL without credentials and fragment."""
+    _split(url, ("http", "https"), "they do not belong there")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches a server that listens on this host."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return address.is_loopback
+
+
+def without_credentials(text: str) -> str:
+    """Mask what may be a user name, a password or a token in a value that is to be shown."""
+    scheme, separator, rest = text.rpartition("://")
+    _, at, address = rest.rpartition("@")
+    if separator:
+        address = _AFTER_PATH.sub(r"\1***", _NO_PORT.sub(r"\1***", address))
+    return f"{scheme}{separator}{'***@' if at else ''}{address}"
+
+
+def _split(url: str, schemes: tuple[str, ...], where_credentials_belong: str) -> SplitResult:
+    if _UNPRINTABLE.search(url):
+        raise ValueError("it contains white space or control characters")
+    if "@" in url:
+        raise ValueError(f"it contains credentials: {where_credentials_belong}")
+    parts = _parts(url)
+    if parts.scheme not in schemes or "://" not in url:
+        raise ValueError(f"it does not start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    if "#" in url:
+        raise ValueError("it has a fragment")
+    return parts
+
+
+def _parts(url: str) -> SplitResult:
+    # The standard library's own messages quote the URL, which may hold a password.
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("its host or port cannot be read")
+    return parts
