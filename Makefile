@@ -1,0 +1,20 @@
+.PHONY: help demo test check clean
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
+
+demo:  ## run everything on this machine: simulated cloud, broker, bridge (options: make demo ARGS="--seconds 60")
+	@scripts/setup demo
+	@exec .venv/bin/uhome2mqtt demo $(ARGS)
+
+test:  ## run all tests with the coverage gates (a part: make test ARGS="-k push")
+	@scripts/test $(ARGS)
+
+check:  ## run formatter, linters, type checker and size gates
+	@scripts/setup test,demo
+	@scripts/check
+
+clean:  ## remove what was made here
+	rm -rf .venv .deps build dist htmlcov .coverage .coverage.* .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find uhome2mqtt tests scripts -name __pycache__ -prune -exec rm -rf {} +
