@@ -157,11 +157,16 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from uhome2mqtt.demo import run_simulator
+    from uhome2mqtt.demo import parse_quirks, run_simulator
 
+    try:
+        quirks = parse_quirks(options.quirk)
+    except ValueError as problem:
+        print(f"uhome2mqtt simulate: --quirk: {problem}", file=sys.stderr)
+        return USAGE
     return _until_stopped(
         lambda stopping: run_simulator(
-            stopping, host=options.host, port=options.port, quirks=options.quirk, live=options.live, say=_say
+            stopping, host=options.host, port=options.port, quirks=quirks, live=options.live, say=_say
         )
     )
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, NoReturn, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
+MAX_DEPTH = 64
+"""Nothing that the bridge reads is nested deeper than ten; what is must not exhaust the stack of a later step."""
+
 
 def parse_json(text: bytes | str) -> Json:
     """Read JSON as RFC 8259 has it; whatever is wrong with it, the error is a ValueError without the text.
 
     Half a surrogate pair (a name that was cut inside an emoji) could be written to no topic: it becomes a `?`.
+    A number beyond all floats could not be written as JSON again: it is refused, as is nesting beyond `MAX_DEPTH`.
     """
     try:
-        parsed: Json = json.loads(text, parse_constant=_refuse_constant)
-        if "\\u" in (text if isinstance(text, str) else text.decode(errors="replace")):
+        # Decoded here: json.loads lets bytes hide half a pair, and guesses at UTF-16 and UTF-32.
+        decoded = (text.encode(errors="replace") if isinstance(text, str) else text).decode("utf-8-sig")
+        parsed: Json = json.loads(decoded, parse_constant=_refuse_constant, parse_float=_finite)
+        if decoded.count("[") + decoded.count("{") > MAX_DEPTH and _too_deep(parsed):
+            raise ValueError("nested too deeply")
+        if "\\u" in decoded:
             parsed = json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
     except json.JSONDecodeError as problem:
         raise ValueError(f"{problem.msg} at character {problem.pos}") from None
@@ -31,6 +40,26 @@ def parse_json(text: bytes | str) -> Json:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _too_deep(parsed: Json) -> bool:
+    level = _containers([parsed])
+    for _ in range(MAX_DEPTH):
+        level = _containers(
+            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
+        )
+    return bool(level)
+
+
+def _containers(values: Iterable[Json]) -> list[list[Json] | dict[str, Json]]:
+    return [value for value in values if isinstance(value, list | dict)]
 
 
 Attribute = NewType("Attribute", str)
@@ -53,9 +82,10 @@ def canonical(value: Json) -> Json:
     Anything that is neither a word nor a number is returned as it is, so that an unknown form stays
     visible and never compares equal to a known one.
     """
-    if isinstance(value, str):
+    # Only ASCII: a Kelvin sign or a ligature would fold to letters that nobody sent.
+    if isinstance(value, str) and value.isascii():
         word = value.strip().casefold()
-        return int(word) if word.isascii() and word.isdecimal() and len(word) < 10 else word  # noqa: PLR2004 - no attribute has ten digits
+        return int(word) if word.isdecimal() and len(word) < 10 else word  # noqa: PLR2004 - no attribute has ten digits
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

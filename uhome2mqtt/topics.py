@@ -12,23 +12,25 @@ MAX_SLUG = 64
 RESERVED = "bridge"
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _PLAIN = re.compile(r"[a-z0-9_-]+")
+_MADE = re.compile(r"[0-9a-f]{12}|(?:.*_)?[0-9a-f]{10}")
+"""What `node_id` itself makes of ids that are not plain."""
 
 
 def slug(text: str) -> str:
     """Reduce a name to `[a-z0-9_-]+`, or to the empty string where no letter or digit is usable."""
-    ascii_only = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    ascii_only = unicodedata.normalize("NFKD", text).casefold().encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9-]+", "_", ascii_only).strip("_-")[:MAX_SLUG].rstrip("_-")
 
 
 def node_id(device_id: str) -> str:
     """Make a device id fit for identifiers, never two alike for different ids.
 
-    A MAC address becomes its twelve digits. Ids are documented as opaque and may differ in letter case or
-    punctuation alone, so anything that does not survive as it is gets a hash behind it.
+    A MAC address becomes its twelve digits, in whichever letter case. Ids are documented as opaque and may differ
+    in letter case or punctuation alone, so anything that does not survive as it is gets a hash behind it.
     """
     if _MAC.fullmatch(device_id.casefold()):
         return device_id.casefold().replace(":", "")
-    if _PLAIN.fullmatch(device_id) and len(device_id) <= MAX_SLUG:
+    if _PLAIN.fullmatch(device_id) and not _MADE.fullmatch(device_id) and len(device_id) <= MAX_SLUG:
         return device_id
     digest = hashlib.sha256(device_id.encode()).hexdigest()[:10]
     return f"{slug(device_id)[:32]}_{digest}".lstrip("_")

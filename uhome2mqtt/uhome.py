@@ -18,6 +18,8 @@ from uhome2mqtt.model import Attribute, Command, Device, DeviceError, Json, Rang
 PAYLOAD_VERSION = "1"
 DEFERRED_RESPONSE = "st.deferredresponse"
 """Says how long to wait for a result; it is a hint of the cloud, no state of the device."""
+UNKNOWN_ERROR = "UNKNOWN_ERROR"
+"""Our own code for an error of the cloud that names none."""
 
 
 class Operation(Enum):
@@ -163,8 +165,9 @@ def _text(container: Mapping[str, Json], key: str) -> str:
 
 def _error(value: Json) -> DeviceError | None:
     if isinstance(value, dict):
-        return DeviceError(code=_text(value, "code") or "UNKNOWN_ERROR", message=_text(value, "message"))
-    return DeviceError(code=value) if isinstance(value, str) and value else None
+        return DeviceError(code=_text(value, "code") or UNKNOWN_ERROR, message=_text(value, "message"))
+    # A form that nobody has seen is still no success.
+    return DeviceError(code=value if isinstance(value, str) else UNKNOWN_ERROR) if value else None
 
 
 def _device(record: Mapping[str, Json]) -> Device:
@@ -188,7 +191,7 @@ def _device(record: Mapping[str, Json]) -> Device:
 def _range(attributes: Mapping[str, Json]) -> Range | None:
     bounds = _object(_member(attributes, "switchLevelRange"))
     low, high = _member(bounds, "min"), _member(bounds, "max")
-    if not isinstance(low, int) or not isinstance(high, int) or low > high:
+    if type(low) is not int or type(high) is not int or low > high:
         return None
     return Range(minimum=low, maximum=high)
 

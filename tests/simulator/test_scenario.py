@@ -6,7 +6,7 @@ from contextlib import suppress
 from uhome2mqtt.simulator import ManualClock, SimulatedCloud, play
 from uhome2mqtt.simulator.scenario import EVERYDAY_LIFE, drain_battery
 
-from .support import FRONT
+from .support import BACK, FRONT
 
 
 async def live(cloud: SimulatedCloud, clock: ManualClock, seconds: int, speed: float = 1.0) -> None:
@@ -22,14 +22,14 @@ async def live(cloud: SimulatedCloud, clock: ManualClock, seconds: int, speed: f
 
 
 async def test_the_first_event_is_the_keypad() -> None:
-    """About eight seconds after the start somebody unlocks the front door on the keypad."""
+    """About eight seconds after the start somebody unlocks the back door, which locks itself, on the keypad."""
     clock = ManualClock()
     cloud = SimulatedCloud(clock=clock)
     await live(cloud, clock, 7)
     assert cloud.occurrences.since() == []
     await live(cloud, clock, 9)
     [first] = cloud.occurrences.since()
-    assert (first["device"], first["cause"]) == (FRONT, "keypad")
+    assert (first["device"], first["cause"]) == (BACK, "keypad")
     assert first["states"] == {"st.lock.lockState": "Unlocked"}
 
 
@@ -40,7 +40,7 @@ async def test_an_hour_of_life() -> None:
     await live(cloud, clock, 3600)
     causes = [occurrence["cause"] for occurrence in cloud.occurrences.since()]
     assert 3600 / 20 - 2 <= len(causes) <= 3600 / 10
-    assert set(causes) == {"keypad", "thumb turn", "door", "wall switch", "time"}
+    assert set(causes) >= {"keypad", "door", "wall switch", "time"}
     assert causes.count("time") < causes.count("keypad")
 
 

@@ -1,5 +1,5 @@
 """Everything on one machine: simulated cloud, embedded broker and the real bridge."""
 
-from uhome2mqtt.demo.household import run_demo, run_simulator
+from uhome2mqtt.demo.household import parse_quirks, run_demo, run_simulator
 
-__all__ = ["run_demo", "run_simulator"]
+__all__ = ["parse_quirks", "run_demo", "run_simulator"]

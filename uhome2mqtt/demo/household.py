@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,9 +17,9 @@ from uhome2mqtt import oauth
 from uhome2mqtt.cloud import http_client
 from uhome2mqtt.compose import oauth_client, open_tokens, run_bridge
 from uhome2mqtt.demo.broker import EmbeddedBrokerError, embedded_broker
-from uhome2mqtt.errors import SettingsError, UhomeToMqttError
+from uhome2mqtt.errors import UhomeToMqttError
 from uhome2mqtt.settings import Settings, load
-from uhome2mqtt.simulator import Quirks, SimulatedCloud, UnknownQuirkError, demo_household, play, serve, simulate
+from uhome2mqtt.simulator import Quirks, SimulatedCloud, demo_household, play, serve, simulate
 
 MQTT_PORT = 1883
 POLL_INTERVAL = 10
@@ -28,13 +28,13 @@ POLL_INTERVAL = 10
 TRY = """
 The household is bridged. In another terminal, watch it:
 
-  mosquitto_sub -p {port} -v -t '#'
+  mosquitto_sub{port} -v -t '#'
 
 and give commands (the answer comes on uhome2mqtt/<device>/result):
 
-  mosquitto_pub -p {port} -t uhome2mqtt/front_door/lock/set -m UNLOCK
-  mosquitto_pub -p {port} -t uhome2mqtt/dining_room/light/set -m '{{"state": "ON", "brightness": 40}}'
-  mosquitto_pub -p {port} -t uhome2mqtt/coffee_machine/switch/set -m TOGGLE
+  mosquitto_pub{port} -t uhome2mqtt/front_door/lock/set -m UNLOCK
+  mosquitto_pub{port} -t uhome2mqtt/dining_room/light/set -m '{{"state": "ON", "brightness": 40}}'
+  mosquitto_pub{port} -t uhome2mqtt/coffee_machine/switch/set -m TOGGLE
 
 Somebody lives there: the keypad, a door and a switch are used every now and then.
 The simulated cloud is at {cloud} (its control interface: {cloud}/control/devices). Ctrl-C ends all.
@@ -51,51 +51,53 @@ async def run_demo(
 ) -> None:
     """Run simulated cloud, broker and bridge until stopped, or for some seconds."""
     cloud = SimulatedCloud(devices=demo_household())
-    with tempfile.TemporaryDirectory(prefix="uhome2mqtt-demo-") as directory:
-        async with serve(cloud, port=cloud_port) as running, _broker(mqtt_port) as port:
-            settings = _settings(Path(directory), running.url, port)
-            await _log_in(settings)
-            say(TRY.format(port=port, cloud=running.url))
-            life = asyncio.create_task(play(cloud))
-            clock = asyncio.create_task(_stop_after(seconds, stopping))
-            try:
-                await run_bridge(settings, stopping)
-            finally:
-                life.cancel()
-                clock.cancel()
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="uhome2mqtt-demo-")))
+        with _listening(f"127.0.0.1:{cloud_port}"):
+            url = (await stack.enter_async_context(serve(cloud, port=cloud_port))).url
+        port = await stack.enter_async_context(_broker(mqtt_port))
+        settings = _settings(directory, url, port)
+        await _log_in(settings)
+        say(TRY.format(port="" if port == MQTT_PORT else f" -p {port}", cloud=url))
+        life = asyncio.create_task(play(cloud))
+        clock = asyncio.create_task(_stop_after(seconds, stopping))
+        try:
+            await run_bridge(settings, stopping)
+        finally:
+            life.cancel()
+            clock.cancel()
 
 
 async def run_simulator(
-    stopping: asyncio.Event, *, host: str, port: int, quirks: Sequence[str], live: bool, say: Callable[[str], None]
+    stopping: asyncio.Event, *, host: str, port: int, quirks: Quirks, live: bool, say: Callable[[str], None]
 ) -> None:
     """Run the simulated cloud alone until stopped."""
     ready = "The simulated cloud is at {0}: {0}/authorize, {0}/token, {0}/action; control interface: {0}/control"
-    serving = asyncio.create_task(
-        simulate(host, port, _quirks(quirks), live=live, ready=lambda url: say(ready.format(url)))
-    )
+    serving = asyncio.create_task(simulate(host, port, quirks, live=live, ready=lambda url: say(ready.format(url))))
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     for task in (serving, waiting):
         task.cancel()
-    with suppress(asyncio.CancelledError):
+    with suppress(asyncio.CancelledError), _listening(f"{host}:{port}"):
         await serving
 
 
-def _quirks(given: Sequence[str]) -> Quirks:
-    """Read `name=value`; the value is JSON where it can be, else a word."""
-    values: dict[str, object] = {}
-    for entry in given:
-        name, equals, value = entry.partition("=")
-        if not equals:
-            raise SettingsError((f"--quirk {entry}: write NAME=VALUE",))
-        try:
-            values[name] = json.loads(value)
-        except ValueError:
-            values[name] = value
+def parse_quirks(assignments: Sequence[str]) -> Quirks:
+    """Read `name=value` words; raises ValueError with a line for each that is wrong."""
     try:
-        return Quirks.model_validate(values)
-    except (ValidationError, UnknownQuirkError) as problem:
-        raise SettingsError((f"--quirk: {problem}",)) from None
+        return Quirks.parse(assignments)
+    except ValidationError as problem:
+        lines = (f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in problem.errors())
+        raise ValueError("\n".join(lines)) from None
+
+
+@contextmanager
+def _listening(where: str) -> Iterator[None]:
+    """Explain a port that cannot be had."""
+    try:
+        yield
+    except OSError as problem:
+        raise UhomeToMqttError(f"cannot listen on {where}: {problem.strerror}; choose another port") from None
 
 
 @asynccontextmanager

@@ -31,8 +31,11 @@ async def play(cloud: SimulatedCloud, speed: float = 1.0) -> None:
 
 
 def turn_key(cloud: SimulatedCloud) -> None:
-    """Unlock the first lock on its keypad, or lock it again with the thumb turn."""
-    lock = _first(cloud, LOCK_STATE)
+    """Unlock a lock on its keypad, or lock it again with the thumb turn.
+
+    The first that locks itself is taken: whoever tries commands on the front door is not thwarted.
+    """
+    lock = next((device for device in cloud.house.devices.values() if device.auto_lock), _first(cloud, LOCK_STATE))
     if lock is not None:
         locked = lock.states[LOCK_STATE] == "Locked"
         cause = "keypad" if locked else "thumb turn"
