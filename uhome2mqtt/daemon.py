@@ -45,6 +45,7 @@ QUERIES_AT_ONCE = 4
 STOP_WITHIN = 3.0
 """Seconds for the last publishes; a user waits five for the process to end."""
 LONGEST_SLEEP = 3600.0
+AFTER_FAULT = 5.0
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the machine sleeps, where the system has such a clock: an old state must not look fresh after it."""
 
@@ -76,7 +77,7 @@ class Daemon:
         """Run until `stopping` is set, then end every command, publish what is due and leave."""
         self._broker = broker
         async with asyncio.TaskGroup() as tasks:
-            connection = tasks.create_task(broker.run(), name="broker")
+            connection = tasks.create_task(self._stay_connected(), name="broker")
             engine = tasks.create_task(self._work(), name="engine")
             self.tell(Started())
             await stopping.wait()
@@ -88,6 +89,12 @@ class Daemon:
             for task in [connection, *self._requests]:
                 task.cancel()
         self._log.info("stopped")
+
+    async def _stay_connected(self) -> None:
+        """Keep the connection to the broker, also after a fault of our own."""
+        while True:
+            await self._supervise(self._broker.run())
+            await asyncio.sleep(AFTER_FAULT)
 
     async def _work(self) -> None:
         while True:

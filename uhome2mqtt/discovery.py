@@ -9,14 +9,14 @@ from __future__ import annotations
 from uhome2mqtt import PROJECT_URL, __version__
 from uhome2mqtt.catalogue import EntityDescription, descriptions_for
 from uhome2mqtt.model import Attribute, Device, Json, Outcome, parse_json
-from uhome2mqtt.topics import Topics, node_id, slug
+from uhome2mqtt.topics import Topics, node_id
 
 ORIGIN_NAME = "uhome2mqtt"
 
 
 def bridge_node(topics: Topics) -> str:
     """Name the bridge's own node; the base topic is all that tells two bridges apart."""
-    return f"{slug(topics.base)}_bridge"
+    return f"{node_id(topics.base)}_bridge"
 
 
 def device_node(device: Device) -> str:

@@ -92,14 +92,6 @@ def canonical(value: Json) -> Json:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """Bounds of a numeric attribute, both included."""
-
-    minimum: int
-    maximum: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """One record of the device list."""
 
@@ -111,7 +103,6 @@ class Device:
     model: str = ""
     firmware: str = ""
     serial_number: str = ""
-    level_range: Range | None = None
     custom_data: Mapping[str, Json] | None = None
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from uhome2mqtt import logs
 from uhome2mqtt.errors import StorageError
-from uhome2mqtt.model import Attribute, Json, Pin, parse_json
+from uhome2mqtt.model import Json, Pin, parse_json
 from uhome2mqtt.storage import ensure_private_directory, read_private, write_private
+from uhome2mqtt.topics import decode_pin
 
 VERSION = 1
 
@@ -26,7 +27,7 @@ class StateDir:
         """Read the devices' pins."""
         devices = self._document("devices.json").get("devices")
         entries = devices.items() if isinstance(devices, dict) else ()
-        return {device_id: pin for device_id, entry in entries if (pin := _pin(entry)) is not None}
+        return {device_id: pin for device_id, entry in entries if (pin := decode_pin(entry)) is not None}
 
     def save_pins(self, pins: Mapping[str, Pin]) -> None:
         """Keep the devices' pins; raises StorageError."""
@@ -60,17 +61,3 @@ class StateDir:
             self._log.error("state_unreadable", file=str(self.path / name), why=str(problem))
             return {}
         return document if isinstance(document, dict) and document.get("version") == VERSION else {}
-
-
-def _pin(entry: Json) -> Pin | None:
-    if not isinstance(entry, dict):
-        return None
-    topic, name, observed = entry.get("topic"), entry.get("name"), entry.get("observed")
-    if not isinstance(topic, str) or not topic:
-        return None
-    seen = observed if isinstance(observed, list) else []
-    return Pin(
-        topic=topic,
-        name=name if isinstance(name, str) else "",
-        observed=frozenset(Attribute(attribute) for attribute in seen if isinstance(attribute, str)),
-    )

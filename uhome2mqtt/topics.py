@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from uhome2mqtt.model import Attribute, Json, Pin
+
 MAX_SLUG = 64
 RESERVED = "bridge"
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
@@ -30,7 +32,8 @@ def node_id(device_id: str) -> str:
     """
     if _MAC.fullmatch(device_id.casefold()):
         return device_id.casefold().replace(":", "")
-    if _PLAIN.fullmatch(device_id) and not _MADE.fullmatch(device_id) and len(device_id) <= MAX_SLUG:
+    plain = _PLAIN.fullmatch(device_id) and not _MADE.fullmatch(device_id) and len(device_id) <= MAX_SLUG
+    if plain and device_id != RESERVED:
         return device_id
     digest = hashlib.sha256(device_id.encode()).hexdigest()[:10]
     return f"{slug(device_id)[:32]}_{digest}".lstrip("_")
@@ -44,6 +47,24 @@ def unique_slug(name: str, device_id: str, taken: Collection[str]) -> str:
         number += 1
         candidate = f"{wanted}_{number}"
     return candidate
+
+
+def is_level(text: Json) -> bool:
+    """Tell whether this can be a device's topic level."""
+    return isinstance(text, str) and _PLAIN.fullmatch(text) is not None and text != RESERVED
+
+
+def decode_pin(entry: Json) -> Pin | None:
+    """Read a pin from an object with `topic`, `name` and `observed`; None where the topic is no device's level."""
+    if not isinstance(entry, dict) or not is_level(entry.get("topic")):
+        return None
+    name, observed = entry.get("name"), entry.get("observed")
+    seen = observed if isinstance(observed, list) else []
+    return Pin(
+        topic=str(entry["topic"]),
+        name=name if isinstance(name, str) else "",
+        observed=frozenset(Attribute(shown) for shown in seen if isinstance(shown, str)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_code
-from uhome2mqtt.model import Attribute, Command, Device, DeviceError, Json, Range, Report, attribute, parse_json
+from uhome2mqtt.model import Attribute, Command, Device, DeviceError, Json, Report, attribute, parse_json
 
 PAYLOAD_VERSION = "1"
 DEFERRED_RESPONSE = "st.deferredresponse"
@@ -122,11 +122,18 @@ def decode_reports(payload: Mapping[str, Json]) -> tuple[Report, ...]:
 
 
 def decode_command_reply(payload: Mapping[str, Json], device_id: str) -> CommandReply:
-    """Read the answer to a command; a reply that does not mention the device is an acceptance."""
+    """Read the answer to the command of one device; a reply that says nothing of it is an acceptance.
+
+    An entry alone is the device's, however its id is spelt: an error must not be lost.
+    """
     entries = _member(payload, "devices")
-    for report in decode_reports(payload) if isinstance(entries, list) else ():
-        if report.device_id == device_id:
-            return CommandReply(error=report.error, report=report if report.states else None)
+    reports = [
+        _report(entry) for entry in (entries if isinstance(entries, list) else [entries]) if isinstance(entry, dict)
+    ]
+    named = [report for report in reports if report.device_id.casefold() == device_id.casefold()]
+    for report in named or reports[: len(reports) == 1]:
+        states = replace(report, device_id=device_id) if report.states else None
+        return CommandReply(error=report.error, report=states)
     return CommandReply()
 
 
@@ -183,17 +190,8 @@ def _device(record: Mapping[str, Json]) -> Device:
         model=_text(about, "model"),
         firmware=_text(about, "hwVersion"),
         serial_number=_text(about, "serialNumber"),
-        level_range=_range(_object(_member(record, "attributes"))),
         custom_data=custom if isinstance(custom, dict) else None,
     )
-
-
-def _range(attributes: Mapping[str, Json]) -> Range | None:
-    bounds = _object(_member(attributes, "switchLevelRange"))
-    low, high = _member(bounds, "min"), _member(bounds, "max")
-    if type(low) is not int or type(high) is not int or low > high:
-        return None
-    return Range(minimum=low, maximum=high)
 
 
 def _report(entry: Mapping[str, Json]) -> Report:

@@ -13,10 +13,10 @@ SWITCH = attribute("st.switch", "switch")
 LEVEL = attribute("st.switchLevel", "level")
 BRIGHTNESS = attribute("st.brightness", "brightness")
 
-STALE = attribute("bridge", "stale")
-CONNECTIVITY = attribute("bridge", "connectivity")
-LAST_REPORTED = attribute("bridge", "last_reported")
-"""The last three are the bridge's own findings; they are read like any reported attribute."""
+STALE, CONNECTIVITY, LAST_REPORTED = (
+    Attribute(f"BRIDGE.{found}") for found in ("stale", "connectivity", "last_reported")
+)
+"""The bridge's own findings; no attribute of the cloud, all of which are case-folded, can take their place."""
 
 KNOWN = frozenset({HEALTH, LOCK_STATE, LOCK_MODE, BATTERY_LEVEL, DOOR, SWITCH, LEVEL, BRIGHTNESS})
 
@@ -48,6 +48,9 @@ def documented(device: Device) -> frozenset[Attribute]:
 def capabilities(known: frozenset[Attribute]) -> list[str]:
     """List the capabilities behind some attributes, in alphabetical order."""
     return sorted({capability_of(name) for name in known})
+
+
+KINDS = ("lock", "light", "switch", "device")
 
 
 def kind_of(known: frozenset[Attribute]) -> str:
