@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from uhome2mqtt.engine import cloud_side
-from uhome2mqtt.engine.house import BIRTH, BRIDGE, FORGET, House
+from uhome2mqtt.engine.house import BIRTH, FORGET, House
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.read_back import forgotten, owners, pins_of
 from uhome2mqtt.engine.timers import Timer
@@ -23,14 +23,14 @@ def connected(house: House, turn: Turn, event: BrokerConnected) -> None:
     """Assert everything that should be retained, then say that the bridge is there."""
     if event.retained is not None:
         _read_back(house, turn, event.retained)
-    house.info["mqtt_protocol"] = event.protocol
-    house.retained.update(BRIDGE, house.bridge_topics())
-    for publish in house.retained.connected():
-        turn.emit(publish)
+    elif house.withdrawals and Timer(FORGET) not in house.timers:
+        house.timers.set(Timer(FORGET), turn.now.monotonic)
     if house.early_list is not None:
         early, house.early_list = house.early_list, None
         cloud_side.devices_listed(house, turn, early)
-    turn.emit(Publish(topic=house.config.topics.bridge_state, payload="online", qos=1))
+    house.info["mqtt_protocol"] = event.protocol
+    turn.touch_bridge()
+    _assert_everything(house, turn)
 
 
 def home_assistant_started(house: House, turn: Turn) -> None:
@@ -39,32 +39,40 @@ def home_assistant_started(house: House, turn: Turn) -> None:
     house.timers.set(Timer(BIRTH), turn.now.monotonic + low + (high - low) * house.chance())
 
 
-def assert_all(house: House, turn: Turn) -> None:
-    """Publish everything that is retained once more."""
-    turn.effects.extend(house.retained.assert_all())
+def home_assistant_settled(house: House, turn: Turn) -> None:
+    """Assert everything once more; without a connection the next one does."""
+    if house.retained.connected:
+        _assert_everything(house, turn)
+
+
+def _assert_everything(house: House, turn: Turn) -> None:
+    turn.assert_everything()
     turn.emit(Publish(topic=house.config.topics.bridge_state, payload="online", qos=1))
 
 
 def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     """Take what arrived on a command topic."""
     topic = house.config.topics.parse_command(event.topic)
-    if topic is None or house.reception.is_echo(event):
+    if topic is None or house.reception.is_echo(turn, event):
         return
     node = house.registry.at_level(topic.device)
-    if not isinstance(topic, SetTopic):
-        _get(house, turn, event, node)
-    elif event.retained:
+    if event.retained:
         house.reception.refuse_retained(turn, event, topic)
-    else:
+    elif isinstance(topic, SetTopic):
         house.reception.receive(turn, event, topic, node)
+    else:
+        _get(house, turn, event, node)
 
 
 def forget_earlier_run(house: House, turn: Turn) -> None:
-    """Withdraw what an earlier run claimed, when no device list has come in time to renew it."""
-    if house.registry.lists == 0:
-        turn.note("warning", "earlier_states_withdrawn", topics=len(house.withdrawals))
-        turn.effects.extend(house.withdrawals)
+    """Withdraw what an earlier run claimed and no device list has renewed in time."""
+    if not house.retained.connected:
+        return
+    unrenewed = [publish for publish in house.withdrawals if publish.topic in (house.left_over or {})]
     house.withdrawals = ()
+    if unrenewed:
+        turn.note("warning", "earlier_states_withdrawn", topics=len(unrenewed))
+        turn.effects.extend(unrenewed)
 
 
 def stop(house: House, turn: Turn) -> None:
@@ -78,14 +86,14 @@ def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:
     topics = house.config.topics
     house.registry.adopt(pins_of(topics, retained))
     house.left_over = owners(topics, retained, house.registry.pins)
+    configs = (topic for topic in house.left_over if topics.is_discovery(topic))
+    house.retained.remember({topic: retained[topic].decode(errors="replace") for topic in configs})
     house.withdrawals = tuple(forgotten(topics, retained))
     house.timers.set(Timer(FORGET), turn.now.monotonic + house.config.stale_after)
 
 
 def _get(house: House, turn: Turn, event: MessageReceived, node: Node | None) -> None:
-    if event.retained:
-        turn.emit(Publish(topic=event.topic, payload="", qos=1))
-    elif node is None:
+    if node is None:
         turn.note("warning", "get_refused", topic=event.topic, reason="UNKNOWN_DEVICE")
     elif turn.now.monotonic < house.last_get.get(node.device.id, float("-inf")) + GET_PAUSE:
         turn.note("info", "get_refused", device=node.level, reason="TOO_SOON")

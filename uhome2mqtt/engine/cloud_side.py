@@ -5,7 +5,8 @@ from __future__ import annotations
 from uhome2mqtt.catalogue import KNOWN
 from uhome2mqtt.engine.cloud_state import pause
 from uhome2mqtt.engine.house import LIST, POLL, House
-from uhome2mqtt.engine.node import merge
+from uhome2mqtt.engine.node import is_out_of_reach, merge
+from uhome2mqtt.engine.policy import unmatched
 from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
@@ -33,6 +34,7 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
 
     Without that memory a device could get another topic than it had.
     """
+    house.list_failed = False
     succeeded(house, turn)
     if house.left_over is None:
         house.early_list = event
@@ -44,6 +46,8 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
     turn.note("info", "devices_listed", devices=len(event.devices))
     if not event.devices:
         turn.note("warning", "no_devices", hint="select devices for the OpenAPI in the Xthings Home app")
+    for subject in unmatched(house.config.allow, house.registry.nodes.values()):
+        house.note_once(turn, "rule_for_nobody", subject, hint="commands.allow names no such kind or device")
     turn.touched |= house.registry.nodes.keys()
     turn.touch_bridge()
     house.timers.set(Timer(LIST), turn.now.monotonic + _list_pause(house))
@@ -56,6 +60,7 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
 def device_list_failed(house: House, turn: Turn, event: DeviceListFailed) -> None:
     """Try again, ever later; nothing else follows from it."""
     failed(house, turn, event.failure)
+    house.list_failed = True
     wait = _pause(house, LIST_RETRY, event.failure)
     house.timers.set(Timer(LIST), turn.now.monotonic + wait)
 
@@ -104,30 +109,39 @@ def poll(house: House, turn: Turn) -> None:
 
 
 def succeeded(house: House, turn: Turn) -> None:
-    """Note that the cloud has answered."""
-    before = house.cloud.status
+    """Note that the cloud has answered; after failures nothing waits any longer."""
+    before, unauthorized = house.cloud.status, house.cloud.unauthorized
+    if house.cloud.failures:
+        _hurry(house, turn)
     house.cloud.succeeded()
     if before == house.cloud.status:
         return
     turn.touch_bridge()
     turn.note("info", "cloud_online", before=before)
-    if before == "unauthorized":
+    if unauthorized:
         house.bridge_event(turn, "authorization_restored")
 
 
 def failed(house: House, turn: Turn, failure: Failure) -> None:
     """Note that a request to the cloud had no result; the log tells only of changes."""
-    before = house.cloud.status
+    before, unauthorized, first = house.cloud.status, house.cloud.unauthorized, house.cloud.failures == 0
     house.cloud.failed(failure)
     after = house.cloud.status
     why: dict[str, Json] = {"error": failure.code, "why": failure.message}
-    if before == after and house.cloud.failures > 1:
+    if before == after and not first:
         turn.note("debug", "cloud_request_failed", **why)
         return
     turn.touch_bridge()
     turn.note("warning", f"cloud_{after}", before=before, **why)
-    if after == "unauthorized":
+    if house.cloud.unauthorized and not unauthorized:
         house.bridge_event(turn, "authorization_required", hint="run: uhome2mqtt login", **why)
+
+
+def _hurry(house: House, turn: Turn) -> None:
+    """Let what waits out a pause after a failure happen now."""
+    for timer, waits in ((Timer(LIST), house.list_failed), (Timer(POLL), True)):
+        if waits and timer in house.timers:
+            house.timers.set(timer, turn.now.monotonic)
 
 
 def _announce(house: House, turn: Turn, changes: Changes) -> None:
@@ -173,7 +187,8 @@ def _reported(house: House, turn: Turn, report: Report, source: Source, asked: f
     if house.registry.observed(merged):
         turn.pins_touched = True
         turn.touch_bridge()
-    house.commands.reported(turn, merged, report, source, asked)
+    if not is_out_of_reach(report):
+        house.commands.reported(turn, merged, report, source, asked)
     house.watch_staleness(merged, turn.now)
     turn.touch(report.device_id)
 

@@ -13,22 +13,33 @@ _ANSWERS = frozenset({FailureKind.REJECTED, FailureKind.RATE_LIMITED})
 
 
 class CloudState:
-    """`online`, `degraded` (some requests fail), `offline` (none succeeds) or `unauthorized`."""
+    """`online`, `degraded` (some requests fail), `offline` (none succeeds) or `unauthorized`.
+
+    `failures`: how many there were in a row. `unauthorized`: whether a login has been missing since the last success,
+    whatever failed since.
+    """
 
     def __init__(self) -> None:
         self.status = "offline"
         self.failures = 0
+        self.unauthorized = False
         self._reached = False
 
     def succeeded(self) -> None:
         self.failures = 0
+        self.unauthorized = False
         self.status = "online"
         self._reached = True
 
     def failed(self, failure: Failure) -> None:
-        """Count a failure; a refusal is an answer, and whoever answers is there."""
+        """Count a failure; a refusal is an answer, and whoever answers is there.
+
+        Waiting for a login is no row of failures: nobody was asked.
+        """
         self.failures += 1
         if failure.kind is FailureKind.AUTHORIZATION:
+            self.failures = 1
+            self.unauthorized = True
             self.status = "unauthorized"
         elif failure.kind in _ANSWERS or (self._reached and self.failures < OFFLINE_AFTER):
             self.status = "degraded"

@@ -82,7 +82,9 @@ class Commands:
         if failure.kind is FailureKind.UNCERTAIN:
             command = replace(command, uncertain=failure.code)
         delay = _retry_delay(failure) if command.attempts == 1 and not command.expired(turn.now) else None
-        if delay is not None:
+        if command.satisfied:
+            self._await_report(turn, node, command)
+        elif delay is not None:
             self._replace(turn, replace(command, phase=Phase.RETRYING))
             self._timers.set(Timer(RETRY, command.id), turn.now.monotonic + delay)
         elif command.uncertain is not None and failure.kind in {FailureKind.UNCERTAIN, FailureKind.UNREACHABLE}:
@@ -113,13 +115,14 @@ class Commands:
                 self._confirm_if_met(turn, node, observed)
 
     def looked(self, turn: Turn, due: Iterable[int], query: int) -> None:
-        """Move commands on whose next look this query is."""
+        """Plan the next look of commands whose look this query is; it stands for all that were missed as well."""
         for command in [self._pending[number] for number in due]:
-            step = command.step + 1
-            last = step >= len(CONFIRM_AFTER)
-            self._replace(turn, replace(command, step=step, last_query=query if last else None))
-            if not last:
-                self._timers.set(Timer(CONFIRM, command.id), command.since + CONFIRM_AFTER[step])
+            looks = (command.since + seconds for seconds in CONFIRM_AFTER)
+            following = next((at for at in looks if at > turn.now.monotonic), None)
+            if following is None:
+                self._replace(turn, replace(command, last_query=query))
+            else:
+                self._timers.set(Timer(CONFIRM, command.id), following)
 
     def query_ended(self, turn: Turn, node: Node, query: int) -> None:
         """Give up on commands of a device whose last look this query was."""
@@ -134,6 +137,10 @@ class Commands:
         command = self._pending.get(command_id)
         return None if command is None else command.device_id
 
+    def devices_of(self, command_ids: Iterable[int]) -> list[str]:
+        """Name the devices of commands that are under way, each once."""
+        return list(dict.fromkeys(self._pending[number].device_id for number in command_ids))
+
     def awaiting(self, query: int) -> set[str]:
         """Name the devices with a command whose last look is this query."""
         return {command.device_id for command in self._pending.values() if command.last_query == query}
@@ -141,7 +148,7 @@ class Commands:
     def abandon(self, turn: Turn, node: Node, reason: str, message: str) -> None:
         """End all commands of a device that can no longer be followed."""
         for command in self.of(node.device.id):
-            sent = command.phase is not Phase.QUEUED
+            sent = command.uncertain is not None or command.phase in {Phase.SENT, Phase.CONFIRMING}
             self._end(turn, node, command, Outcome.UNCONFIRMED if sent else Outcome.FAILED, reason, message)
 
     def _dispatch(self, turn: Turn, node: Node) -> None:
@@ -205,15 +212,17 @@ class Commands:
         turn.note(
             "info" if good else "warning", f"command_{event}", device=node.level, id=command.id, **_logged(document)
         )
-        publish_result(turn, self._config.topics.result(node.level), document, command.reply)
+        # A request of MQTT 5 has one response: whoever waits for it wants to know how it ended.
+        reply = None if event is Outcome.ACCEPTED else command.reply
+        publish_result(turn, self._config.topics.result(node.level), document, reply)
 
 
 def publish_result(turn: Turn, topic: str, document: dict[str, Json], reply: Reply | None) -> None:
     """Publish an outcome on its topic and, where the sender wants an answer, there too."""
     payload = dump(document)
-    turn.emit(Publish(topic=topic, payload=payload, retain=False, qos=1))
+    turn.emit(Publish(topic=topic, payload=payload, retain=False))
     if reply is not None:
-        turn.emit(Publish(topic=reply.topic, payload=payload, retain=False, qos=1, correlation=reply.correlation))
+        turn.emit(Publish(topic=reply.topic, payload=payload, retain=False, correlation=reply.correlation))
 
 
 def _logged(document: dict[str, Json]) -> dict[str, Json]:

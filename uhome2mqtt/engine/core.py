@@ -91,7 +91,7 @@ class Engine:
 
     def _tick(self, turn: Turn) -> None:
         due = self._house.timers.due(turn.now.monotonic)
-        self._confirm(turn, [timer.of for timer in due if timer.what == CONFIRM])
+        self._confirm(turn, [int(timer.of) for timer in due if timer.what == CONFIRM])
         for timer in due:
             self._due(turn, timer)
 
@@ -106,23 +106,21 @@ class Engine:
         elif timer.what == POLL:
             cloud_side.poll(house, turn)
         elif timer.what == BIRTH:
-            broker_side.assert_all(house, turn)
+            broker_side.home_assistant_settled(house, turn)
         elif timer.what == FORGET:
             broker_side.forget_earlier_run(house, turn)
 
-    def _confirm(self, turn: Turn, due: list[str | int]) -> None:
+    def _confirm(self, turn: Turn, due: list[int]) -> None:
         """Ask for the devices of all commands whose next look is due, together in one request."""
         house = self._house
-        waiting = {number: house.commands.device_of(int(number)) for number in due}
-        nodes = [house.registry.nodes[device] for device in dict.fromkeys(waiting.values()) if device is not None]
+        nodes = [house.registry.nodes[device_id] for device_id in house.commands.devices_of(due)]
         query = house.query(turn, nodes, Source.CONFIRM)
         if query is not None:
-            house.commands.looked(turn, [int(number) for number in due], query)
+            house.commands.looked(turn, due, query)
 
     def _retry(self, turn: Turn, command: int) -> None:
-        device_id = self._house.commands.device_of(command)
-        if device_id is not None:
-            self._house.commands.retry(turn, self._house.registry.nodes[device_id], command)
+        [device_id] = self._house.commands.devices_of([command])
+        self._house.commands.retry(turn, self._house.registry.nodes[device_id], command)
 
     def _stale(self, turn: Turn, device_id: str) -> None:
         """Look at a device whose state may be out of date by now."""

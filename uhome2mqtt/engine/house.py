@@ -41,6 +41,7 @@ class House:
         self.left_over: dict[str, str | None] | None = None
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
+        self.list_failed = False
         self.last_get: dict[str, float] = {}
         self._noted: set[tuple[str, str]] = set()
 
@@ -77,7 +78,8 @@ class House:
         return project_device(node, self.commands.of(node.device.id), self.config, now)
 
     def bridge_topics(self) -> dict[str, str]:
-        return project_bridge(self.registry.nodes.values(), self.config, self.cloud.status, self.info)
+        nodes = self.registry.nodes.values() if self.registry.lists else None
+        return project_bridge(nodes, self.config, self.cloud.status, self.info)
 
     def project(self, turn: Turn) -> list[Publish]:
         """Give the publishes that make the broker hold what is now known of what this turn touched."""
@@ -87,6 +89,8 @@ class House:
             publishes += self.retained.update(device_id, {} if node is None else self.device_topics(node, turn.now))
         if turn.bridge_touched:
             publishes += self.retained.update(BRIDGE, self.bridge_topics())
+        if turn.everything_asserted:
+            publishes += self.retained.assert_all()
         if turn.pins_touched:
             turn.emit(SavePins(pins=dict(self.registry.pins)))
         return publishes

@@ -83,11 +83,11 @@ def _sent_at(value: Json) -> float | None:
     """Read a time: ISO 8601 with its offset, or a number of seconds (or milliseconds) since 1970."""
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value / 1000 if value >= MILLISECONDS else float(value)
     try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value / 1000 if value >= MILLISECONDS else float(value)
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.tzinfo is None:
         raise PayloadError(

@@ -63,8 +63,11 @@ class Node:
         """Give what may be said of the device now: nothing stale, nothing of a device out of reach."""
         if self.offline:
             return {}
-        oldest = now.monotonic - stale_after
-        return {name: fact.value for name, fact in self.facts.items() if fact.at is not None and fact.at > oldest}
+        return {
+            name: fact.value
+            for name, fact in self.facts.items()
+            if fact.at is not None and fact.at + stale_after > now.monotonic
+        }
 
     def findings(self, now: Now, stale_after: float) -> dict[Attribute, Json]:
         """Give the bridge's own findings on the device."""
@@ -79,8 +82,9 @@ class Node:
 
     def next_expiry(self, now: Now, stale_after: float) -> float | None:
         """Tell when the next of the facts that are in date goes out of date, unless a report comes."""
-        times = (self._fresh_at(name) + stale_after for name in self._essential | {HEALTH})
-        return min((at for at in times if at > now.monotonic), default=None)
+        reported = (fact.at for fact in self.facts.values() if fact.at is not None)
+        expiries = (at + stale_after for at in (self.listed_at, *reported))
+        return min((at for at in expiries if at > now.monotonic), default=None)
 
     def _stale_at(self, stale_after: float) -> float:
         times = (self._fresh_at(name) for name in self._essential)
@@ -97,16 +101,21 @@ class Node:
         return self.listed_at if fact is None or fact.at is None else fact.at
 
 
+def is_out_of_reach(report: Report) -> bool:
+    """Tell whether the cloud calls the device offline; what else it then says is its memory."""
+    error = report.error is not None and report.error.code in OFFLINE_CODES
+    return error or canonical(report.states.get(HEALTH)) == "offline"
+
+
 def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
     """Take a report in: it changes what it carries and nothing else.
 
     The states of a device out of reach are the cloud's memory: they replace values but make none of them fresh.
     """
-    health = canonical(report.states.get(HEALTH))
-    out_of_reach = health == "offline" or (report.error is not None and report.error.code in OFFLINE_CODES)
+    out_of_reach = is_out_of_reach(report)
     if out_of_reach:
         node = replace(node, offline_reports=node.offline_reports + 1)
-    elif health == "online":
+    elif canonical(report.states.get(HEALTH)) == "online":
         node = replace(node, offline_reports=0)
     if not report.states:
         return node

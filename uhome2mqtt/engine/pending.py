@@ -48,7 +48,6 @@ class Pending:
     accepted: bool = False
     met: frozenset[Attribute] = frozenset()
     met_by: Source = Source.QUERY
-    step: int = 0
     warning: str | None = None
     last_query: int | None = None
 

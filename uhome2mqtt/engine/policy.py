@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from uhome2mqtt.catalogue import Intent
+from uhome2mqtt.catalogue.attributes import KINDS
 from uhome2mqtt.engine.node import Node
 
 _AMBIGUOUS = frozenset({"lock"})
@@ -22,6 +23,14 @@ def allows(allow: Mapping[str, tuple[str, ...] | None], node: Node, key: str, in
             entries = folded[subject.casefold()]
             return entries is None or _listed({entry.casefold() for entry in entries}, key, intent)
     return True
+
+
+def unmatched(allow: Mapping[str, tuple[str, ...] | None], nodes: Iterable[Node]) -> list[str]:
+    """Give the subjects that name no kind and no device: a misspelt one would leave everything allowed."""
+    known = set(KINDS)
+    for node in nodes:
+        known |= {subject.casefold() for subject in (node.device.id, node.level, node.name)}
+    return [subject for subject in allow if subject.casefold() not in known]
 
 
 def _listed(entries: set[str], key: str, intent: Intent) -> bool:

@@ -38,14 +38,20 @@ def project_device(node: Node, pending: Iterable[Pending], config: EngineConfig,
     return projected
 
 
-def project_bridge(nodes: Iterable[Node], config: EngineConfig, cloud: str, info: Mapping[str, Json]) -> dict[str, str]:
-    """Give the retained topics of the bridge itself, but for its state."""
+def project_bridge(
+    nodes: Iterable[Node] | None, config: EngineConfig, cloud: str, info: Mapping[str, Json]
+) -> dict[str, str]:
+    """Give the retained topics of the bridge itself, but for its state.
+
+    Without any device list yet `nodes` is None: what an earlier run told of its devices is left standing.
+    """
     topics = config.topics
     projected = {
         topics.bridge_cloud: cloud,
         topics.bridge_info: dump({**config.about, **info}),
-        topics.bridge_devices: dump([_listed(node) for node in nodes]),
     }
+    if nodes is not None:
+        projected[topics.bridge_devices] = dump([_listed(node) for node in nodes])
     if config.discovery:
         projected[topics.discovery(bridge_node(topics))] = dump(bridge_config(topics, config.qos))
     return projected

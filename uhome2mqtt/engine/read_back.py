@@ -8,8 +8,8 @@ from uhome2mqtt.catalogue import DESCRIPTIONS, KEYS, EntityDescription, text_of
 from uhome2mqtt.discovery import is_ours
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.events import Publish
-from uhome2mqtt.model import Attribute, Json, Pin, parse_json
-from uhome2mqtt.topics import Topics, node_id
+from uhome2mqtt.model import Json, Pin, parse_json
+from uhome2mqtt.topics import Topics, decode_pin, node_id
 
 _KEYS = KEYS | {"availability"}
 _FORGETTABLE = {row.key: row for row in DESCRIPTIONS if row.forgettable}
@@ -19,15 +19,9 @@ def pins_of(topics: Topics, retained: Mapping[str, bytes]) -> dict[str, Pin]:
     """Read the topic levels of an earlier run from its device list."""
     pins = {}
     for entry in _entries(retained.get(topics.bridge_devices, b"[]")):
-        identifier, level, name = entry.get("id"), entry.get("topic"), entry.get("name")
-        observed = entry.get("observed")
-        if isinstance(identifier, str) and isinstance(level, str) and identifier and level:
-            seen = observed if isinstance(observed, list) else []
-            pins[identifier] = Pin(
-                topic=level,
-                name=name if isinstance(name, str) else "",
-                observed=frozenset(Attribute(attribute) for attribute in seen if isinstance(attribute, str)),
-            )
+        identifier, pin = entry.get("id"), decode_pin(entry)
+        if isinstance(identifier, str) and identifier and pin is not None:
+            pins[identifier] = pin
     return pins
 
 

@@ -15,10 +15,12 @@ from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, Publish
 from uhome2mqtt.model import Json, Outcome
-from uhome2mqtt.topics import SetTopic
+from uhome2mqtt.topics import GetTopic, SetTopic
 
 REMEMBER_TRANSACTION = 300.0
 SHOWN_PAYLOAD = 256
+ECHO_WITHIN = 5.0
+"""Seconds; a broker that speaks MQTT 5 passes on no echo at all, and none may be waited for then."""
 
 
 class RefusalError(Exception):
@@ -37,25 +39,25 @@ class Reception:
         self._config = config
         self._commands = commands
         self._transactions: dict[tuple[str, str, str], float] = {}
-        self._cleared: set[str] = set()
+        self._cleared: dict[str, float] = {}
 
-    def is_echo(self, message: MessageReceived) -> bool:
+    def is_echo(self, turn: Turn, message: MessageReceived) -> bool:
         """Tell an emptied topic from a message: the broker passes on that we, or somebody, cleared it."""
         if message.payload:
             return False
-        cleared = message.topic in self._cleared
-        self._cleared.discard(message.topic)
-        return cleared or message.retained
+        cleared = self._cleared.pop(message.topic, float("-inf"))
+        return message.retained or turn.now.monotonic < cleared + ECHO_WITHIN
 
-    def refuse_retained(self, turn: Turn, message: MessageReceived, topic: SetTopic) -> None:
+    def refuse_retained(self, turn: Turn, message: MessageReceived, topic: SetTopic | GetTopic) -> None:
         """Refuse what the broker kept, or will keep, for everybody who connects, and clear it.
 
         It is said where the device's outcomes are: a retained message often comes before the first device list.
         """
-        self._cleared.add(message.topic)
+        self._cleared[message.topic] = turn.now.monotonic
         turn.emit(Publish(topic=message.topic, payload="", qos=1))
         why = "a retained message is never executed; the topic was cleared. Publish commands without the retain flag"
-        self._refuse(turn, message, topic.device, topic.key, message.payload, RefusalError("RETAINED", why))
+        key = topic.key if isinstance(topic, SetTopic) else None
+        self._refuse(turn, message, topic.device, key, message.payload, RefusalError("RETAINED", why))
 
     def receive(self, turn: Turn, message: MessageReceived, topic: SetTopic, node: Node | None) -> None:
         """Make commands of a message, or refuse it."""

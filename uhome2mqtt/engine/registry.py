@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,7 @@ class Registry:
         self.pins: dict[str, Pin] = dict(pins)
         self.lists = 0
         self._levels: dict[str, str] = {}
+        self._pinned = {pin.topic: device_id for device_id, pin in pins.items()}
 
     def at_level(self, level: str) -> Node | None:
         """Find the device with this topic level."""
@@ -40,8 +42,11 @@ class Registry:
         return None if device_id is None else self.nodes[device_id]
 
     def adopt(self, pins: Mapping[str, Pin]) -> None:
-        """Take pins that the broker remembers; what is known already is not replaced."""
-        self.pins = {**pins, **self.pins}
+        """Take pins that the broker remembers; what is known already is not replaced, and no topic given twice."""
+        for device_id, pin in pins.items():
+            if device_id not in self.pins and pin.topic not in self._pinned:
+                self.pins[device_id] = pin
+                self._pinned[pin.topic] = device_id
 
     def listed(self, devices: tuple[Device, ...], now: Now) -> Changes:
         """Take a device list in."""
@@ -49,8 +54,8 @@ class Registry:
         before = dict(self.nodes)
         for device in devices:
             self.nodes[device.id] = self._updated(device, now)
-        present = {device.id for device in devices}
-        for gone in before.keys() - present:
+        present = {device.id: None for device in devices}
+        for gone in before.keys() - present.keys():
             self.nodes[gone] = replace(before[gone], missing_lists=before[gone].missing_lists + 1)
         removed = tuple(node for node in self.nodes.values() if node.missing_lists >= GONE_AFTER)
         for node in removed:
@@ -58,7 +63,9 @@ class Registry:
         self._levels = {node.level: device_id for device_id, node in self.nodes.items()}
         return Changes(
             added=tuple(device_id for device_id in present if device_id not in before),
-            renamed=tuple(device_id for device_id in present & before.keys() if self._renamed(before[device_id])),
+            renamed=tuple(
+                device_id for device_id in present if device_id in before and self._renamed(before[device_id])
+            ),
             removed=removed,
         )
 
@@ -78,8 +85,10 @@ class Registry:
         """Make or renew a node; renewing keeps everything that was reported."""
         override = self._config.overrides.get(device.id, Override())
         name = override.name or device.name or device.id
-        if (node := self.nodes.get(device.id)) is not None:
-            return replace(node, device=device, name=name, missing_lists=0)
+        if (known := self.nodes.get(device.id)) is not None:
+            node = replace(known, device=device, name=name, missing_lists=0)
+            self._pin(node)
+            return node
         pin = self.pins.get(device.id)
         node = Node(
             device=device,
@@ -95,17 +104,17 @@ class Registry:
     def _level(self, device: Device, pin: Pin | None) -> str:
         """Choose a topic level: the pinned one, unless the configuration gives it to another device."""
         claimed = {
-            override.topic
+            override.topic: subject
             for subject, override in self._config.overrides.items()
             if subject != device.id and override.topic
         }
         if pin is not None and pin.topic not in claimed:
             return pin.topic
-        pinned = {other.topic for subject, other in self.pins.items() if subject != device.id}
-        return unique_slug(device.name, device.id, claimed | pinned)
+        return unique_slug(device.name, device.id, ChainMap(claimed, self._pinned))
 
     def _pin(self, node: Node) -> bool:
         pin = Pin(topic=node.level, name=node.name, observed=node.observed)
         changed = self.pins.get(node.device.id) != pin
         self.pins[node.device.id] = pin
+        self._pinned[pin.topic] = node.device.id
         return changed

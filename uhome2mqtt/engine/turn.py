@@ -17,6 +17,7 @@ class Turn:
         self.touched: set[str] = set()
         self.bridge_touched = False
         self.pins_touched = False
+        self.everything_asserted = False
 
     def emit(self, effect: Effect) -> None:
         self.effects.append(effect)
@@ -26,6 +27,9 @@ class Turn:
 
     def touch_bridge(self) -> None:
         self.bridge_touched = True
+
+    def assert_everything(self) -> None:
+        self.everything_asserted = True
 
     def note(self, level: Literal["debug", "info", "warning", "error"], event: str, **fields: Json) -> None:
         self.emit(Note(level=level, event=event, fields=fields))

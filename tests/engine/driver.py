@@ -1,0 +1,324 @@
+"""A bridge's engine in a world that stands still until a test moves it.
+
+The driver records every effect, plays a broker that keeps what is retained, wakes the engine when it wants to be woken,
+and holds every test to the laws that are always true: no two requests of one device in flight, nothing sent that has
+ended or whose time has passed, exactly one final outcome, nothing unchanged published twice in a session.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from uhome2mqtt.catalogue.attributes import (
+    BATTERY_LEVEL,
+    BRIGHTNESS,
+    DOOR,
+    HEALTH,
+    LEVEL,
+    LOCK_MODE,
+    LOCK_STATE,
+    SWITCH,
+)
+from uhome2mqtt.engine import Engine, EngineConfig
+from uhome2mqtt.events import (
+    BrokerConnected,
+    BrokerDisconnected,
+    CommandAnswered,
+    CommandFailed,
+    DeviceListFailed,
+    DevicesListed,
+    Effect,
+    Event,
+    IdentifyAccount,
+    ListDevices,
+    MessageReceived,
+    Note,
+    Now,
+    Publish,
+    QueryEnded,
+    QueryFailed,
+    QueryStates,
+    SavePins,
+    SendCommand,
+    Started,
+    StatesReported,
+    Tick,
+)
+from uhome2mqtt.model import Device, DeviceError, Failure, FailureKind, Json, Outcome, Pin, Report, Source
+from uhome2mqtt.topics import Topics
+
+BASE = "uhome2mqtt"
+TOPICS = Topics(base=BASE, discovery_prefix="homeassistant")
+START = 1000.1
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+FRONT = Device(id="0C:7F:ED:10:00:01", name="Front", category="SmartLock", handle_type="utec-lock", model="U-Bolt")
+BACK = Device(id="0C:7F:ED:10:00:02", name="Back", category="SmartLock", handle_type="utec-lock-sensor")
+LAMP = Device(id="7C:DF:A1:20:00:05", name="Lamp", category="LIGHT", handle_type="utec-dimmer")
+PLUG = Device(id="7C:DF:A1:20:00:04", name="Plug", category="SmartPlug", handle_type="utec-switch")
+
+ATTRIBUTES = {
+    "lock": LOCK_STATE,
+    "mode": LOCK_MODE,
+    "battery": BATTERY_LEVEL,
+    "door": DOOR,
+    "switch": SWITCH,
+    "level": LEVEL,
+    "brightness": BRIGHTNESS,
+    "health": HEALTH,
+}
+FINAL = {f"command_{outcome}" for outcome in Outcome if outcome is not Outcome.ACCEPTED}
+
+
+def report_of(device: Device, error: str | None = None, /, **states: Json) -> Report:
+    """Compose a report: `lock="Locked", health="Online"`."""
+    return Report(
+        device_id=device.id,
+        states={ATTRIBUTES[name]: value for name, value in states.items()},
+        error=None if error is None else DeviceError(code=error, message="so says the cloud"),
+    )
+
+
+def failure(kind: FailureKind, retry_after: float | None = None) -> Failure:
+    """Compose a failure whose code names its kind."""
+    return Failure(kind=kind, code=f"{kind}_code", message=f"{kind} message", retry_after=retry_after)
+
+
+def running(
+    *devices: Device, config: EngineConfig | None = None, pins: Mapping[str, Pin] | None = None, protocol: str = "5"
+) -> Driver:
+    """Give a bridge that is connected, knows these devices, and whose first poll has ended without a report."""
+    house = Driver(config=config, pins=pins)
+    house.take(Started())
+    house.connect({}, protocol=protocol)
+    house.listed(*devices)
+    house.end_queries()
+    return house
+
+
+class Driver:
+    """An engine, its clock, its broker and its cloud."""
+
+    def __init__(
+        self, *, config: EngineConfig | None = None, pins: Mapping[str, Pin] | None = None, chance: float = 0.5
+    ) -> None:
+        self.config = config or EngineConfig(topics=TOPICS)
+        self.engine = Engine(self.config, pins or {}, lambda: chance)
+        self.monotonic = START
+        self.connected = False
+        self.devices: dict[str, Device] = {}
+        self.broker: dict[str, str] = {}
+        self.published: list[Publish] = []
+        self.sent: list[SendCommand] = []
+        self.asked: list[tuple[float, QueryStates]] = []
+        self.notes: list[Note] = []
+        self.lists: list[float] = []
+        self.identified = 0
+        self.pins: Mapping[str, Pin] = {}
+        self.open: dict[int, QueryStates] = {}
+        self.in_flight: dict[int, SendCommand] = {}
+        self.ended: Counter[int] = Counter()
+        self.deadlines: dict[int, float] = {}
+        self.marked = START
+        self._told: dict[str, str] = {}
+
+    # --- time ---
+
+    @property
+    def now(self) -> Now:
+        return Now(monotonic=self.monotonic, utc=NOON + timedelta(seconds=self.monotonic - START))
+
+    def take(self, event: Event) -> list[Effect]:
+        """Let something happen, and record what the engine wants done."""
+        if isinstance(event, BrokerConnected | BrokerDisconnected):
+            self.connected = isinstance(event, BrokerConnected)
+            self._told = {}
+        effects = self.engine.handle(event, self.now)
+        asserting = any(
+            isinstance(effect, Publish) and (effect.topic == TOPICS.bridge_state or '"device_added"' in effect.payload)
+            for effect in effects
+        )
+        for effect in effects:
+            if isinstance(event, MessageReceived) and isinstance(effect, Note) and effect.event == "command_received":
+                self._admitted(event, effect)
+            if isinstance(effect, Note) and effect.event in FINAL and "id" in effect.fields:
+                self._ended(effect)
+        for effect in effects:
+            self._record(effect, asserting=asserting)
+        return effects
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and wake the engine whenever it wants to be woken."""
+        until = self.monotonic + seconds
+        while self.engine.wake_at <= until:
+            self.monotonic = max(self.monotonic, self.engine.wake_at)
+            self.take(Tick())
+            assert self.engine.wake_at > self.monotonic, "the engine wants to be woken in its past"
+        self.monotonic = until
+
+    # --- the broker ---
+
+    def connect(self, retained: Mapping[str, str] | None = None, *, protocol: str = "5") -> list[Effect]:
+        """Connect; `retained` is what the broker holds of an earlier run."""
+        self.broker.update(retained or {})
+        raw = None if retained is None else {topic: payload.encode() for topic, payload in retained.items()}
+        return self.take(BrokerConnected(protocol=protocol, retained=raw))
+
+    def reconnect(self) -> list[Effect]:
+        self.take(BrokerDisconnected())
+        return self.connect()
+
+    def say(self, topic: str, payload: str | bytes | Json, **how: Any) -> list[Effect]:
+        """Publish a message below the base topic; what is neither text nor bytes is written as JSON."""
+        text = payload if isinstance(payload, str | bytes) else json.dumps(payload)
+        raw = text.encode() if isinstance(text, str) else text
+        return self.take(MessageReceived(topic=f"{BASE}/{topic}", payload=raw, **how))
+
+    def __getitem__(self, topic: str) -> str:
+        """Read what the broker holds below the base topic."""
+        return self.broker[f"{BASE}/{topic}"]
+
+    def document(self, level: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self[level])
+        return document
+
+    def below(self, level: str) -> set[str]:
+        """Name what the broker holds of a device."""
+        start = f"{BASE}/{level}"
+        return {topic for topic in self.broker if topic == start or topic.startswith(f"{start}/")}
+
+    def config_of(self, device: Device) -> dict[str, Any]:
+        """Read the discovery payload of a device."""
+        node = f"uhome2mqtt_{device.id.replace(':', '').lower()}"
+        config: dict[str, Any] = json.loads(self.broker[TOPICS.discovery(node)])
+        return config
+
+    def history(self, topic: str) -> list[str]:
+        """Give everything that was ever published on a topic below the base topic."""
+        return [publish.payload for publish in self.published if publish.topic == f"{BASE}/{topic}"]
+
+    def results(self, level: str) -> list[dict[str, Any]]:
+        return [json.loads(payload) for payload in self.history(f"{level}/result")]
+
+    def outcomes(self, level: str) -> list[str]:
+        """Give the outcomes of a device's commands as `rejected DEVICE_OFFLINE`."""
+        return [" ".join(filter(None, (each["event_type"], each["reason"]))) for each in self.results(level)]
+
+    def bridge_events(self) -> list[dict[str, Any]]:
+        return [json.loads(payload) for payload in self.history("bridge/event")]
+
+    def noted(self, event: str) -> list[Note]:
+        return [note for note in self.notes if note.event == event]
+
+    # --- the cloud ---
+
+    def listed(self, *devices: Device) -> list[Effect]:
+        """Answer with a device list."""
+        self.devices |= {device.name.casefold(): device for device in devices}
+        return self.take(DevicesListed(devices=devices))
+
+    def list_failed(self, kind: FailureKind = FailureKind.UNREACHABLE) -> None:
+        self.take(DeviceListFailed(failure=failure(kind)))
+
+    def report(self, level: str, error: str | None = None, /, **states: Json) -> list[Effect]:
+        """Push a report of the device with this name."""
+        report = report_of(self.devices[level], error, **states)
+        return self.take(StatesReported(reports=(report,), source=Source.PUSH))
+
+    def answer(self, level: str, error: str | None = None, /, **states: Json) -> None:
+        """Answer all open queries with one report, and end them."""
+        report = report_of(self.devices[level], error, **states)
+        for number, query in list(self.open.items()):
+            self.take(StatesReported(reports=(report,), source=query.source, query=number))
+        self.end_queries()
+
+    def end_queries(self, kind: FailureKind | None = None, retry_after: float | None = None) -> None:
+        """End all open queries, as failures if a kind is given."""
+        while self.open:
+            number, _ = self.open.popitem()
+            if kind is not None:
+                self.take(QueryFailed(query=number, failure=failure(kind, retry_after)))
+            self.take(QueryEnded(query=number))
+
+    def accept(self, error: str | None = None, report: Report | None = None) -> list[Effect]:
+        """Answer the oldest request in flight."""
+        refusal = None if error is None else DeviceError(code=error, message="so says the cloud")
+        return self.take(CommandAnswered(command=self._landed(), error=refusal, report=report))
+
+    def fail(self, kind: FailureKind, retry_after: float | None = None) -> list[Effect]:
+        """Fail the oldest request in flight."""
+        return self.take(CommandFailed(command=self._landed(), failure=failure(kind, retry_after)))
+
+    def commands(self) -> list[str]:
+        """Give what was sent so far as `Front unlock`."""
+        return [f"{effect.device.name} {effect.action.name}" for effect in self.sent]
+
+    def looks(self, source: Source = Source.CONFIRM) -> list[float]:
+        """Give when states were asked for, in seconds since the last moment that `mark` named."""
+        return [round(at - self.marked, 6) for at, query in self.asked if query.source is source]
+
+    def mark(self) -> None:
+        """Count from now on."""
+        self.marked = self.monotonic
+        self.asked.clear()
+        self.lists.clear()
+
+    # --- records and laws ---
+
+    def _landed(self) -> int:
+        number = next(iter(self.in_flight))
+        del self.in_flight[number]
+        return number
+
+    def _admitted(self, message: MessageReceived, note: Note) -> None:
+        assert not message.retained, "a retained message became a command"
+        left = self.config.max_age if message.expiry is None else min(message.expiry, self.config.max_age)
+        self.deadlines[int(str(note.fields["id"]))] = self.monotonic + left
+
+    def _ended(self, note: Note) -> None:
+        number = int(str(note.fields["id"]))
+        self.ended[number] += 1
+        assert self.ended[number] == 1, "a command ended twice"
+        self.in_flight.pop(number, None)
+
+    def _record(self, effect: Effect, *, asserting: bool) -> None:
+        match effect:
+            case Publish():
+                self._published(effect, asserting=asserting)
+            case SendCommand():
+                self._sent(effect)
+            case QueryStates():
+                self.asked.append((self.monotonic, effect))
+                self.open[effect.query] = effect
+            case ListDevices():
+                self.lists.append(self.monotonic)
+            case IdentifyAccount():
+                self.identified += 1
+            case SavePins():
+                self.pins = effect.pins
+            case Note():
+                self.notes.append(effect)
+
+    def _published(self, publish: Publish, *, asserting: bool) -> None:
+        self.published.append(publish)
+        if not publish.retain or not self.connected:
+            return
+        if publish.payload:
+            fresh = asserting or self._told.get(publish.topic) != publish.payload
+            assert fresh, f"{publish.topic} was published twice"
+            self.broker[publish.topic] = self._told[publish.topic] = publish.payload
+        else:
+            self.broker.pop(publish.topic, None)
+            self._told.pop(publish.topic, None)
+
+    def _sent(self, effect: SendCommand) -> None:
+        assert self.monotonic < self.deadlines[effect.command], "a command was sent after its time"
+        assert effect.command not in self.ended, "a command was sent after its end"
+        flying = {other.device.id for other in self.in_flight.values()}
+        assert effect.device.id not in flying, "two requests of one device in flight"
+        self.sent.append(effect)
+        self.in_flight[effect.command] = effect

@@ -1,0 +1,318 @@
+"""Laws that hold whatever happens, in whatever order.
+
+Besides what is asserted here, the driver holds every step to its own laws: no command from a retained or expired
+message, nothing sent after its end, one request of a device in flight, one final outcome, nothing unchanged published
+twice.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from uhome2mqtt.catalogue.attributes import KNOWN, LOCK_STATE
+from uhome2mqtt.engine import EngineConfig, Override
+from uhome2mqtt.engine.house import House
+from uhome2mqtt.events import (
+    BrokerConnected,
+    BrokerDisconnected,
+    CommandAnswered,
+    DevicesListed,
+    HomeAssistantStarted,
+    MessageReceived,
+    QueryEnded,
+    QueryFailed,
+    Reply,
+    Started,
+    StatesReported,
+    StopRequested,
+)
+from uhome2mqtt.model import (
+    Attribute,
+    Device,
+    DeviceError,
+    FailureKind,
+    Json,
+    Pin,
+    Report,
+    Source,
+    canonical,
+    parse_json,
+)
+
+from .driver import BACK, BASE, FRONT, LAMP, PLUG, TOPICS, Driver, failure
+
+HOME = (FRONT, BACK, LAMP, PLUG)
+LEVELS = {"front": FRONT.id, "back": BACK.id, "lamp": LAMP.id, "plug": PLUG.id}
+
+words: st.SearchStrategy[Json] = st.sampled_from(
+    ["Locked", "unlocked", "LOCKED", "Jammed", "Online", "Offline", "on", "off", "open", "closed", 0, 1, 2, 5, 50, "3"]
+)
+leaves: st.SearchStrategy[Json] = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+)
+scraps: st.SearchStrategy[Json] = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+values: st.SearchStrategy[Json] = words | words | scraps
+attributes = st.sampled_from(sorted(KNOWN)) | st.just(LOCK_STATE) | st.just(Attribute("st.new.thing"))
+states = st.dictionaries(attributes, values, max_size=4)
+errors = st.none() | st.builds(DeviceError, code=st.sampled_from(["DEVICE_OFFLINE", "OTHER"]))
+reports = st.builds(
+    Report, device_id=st.sampled_from([*LEVELS.values(), "nobody"]), states=states, error=st.none() | errors
+)
+records = st.builds(
+    replace,
+    st.sampled_from(HOME),
+    name=st.sampled_from(["Door", "門", "", "Lamp"]),
+    handle_type=st.sampled_from(["utec-lock", "utec-dimmer", "utec-switch", "unheard-of"]),
+) | st.sampled_from(HOME)
+lists = st.lists(records, max_size=5, unique_by=lambda device: device.id)
+orders: st.SearchStrategy[Json] = st.sampled_from(["LOCK", "UNLOCK", "ON", "OFF", "TOGGLE", "passage", "normal", 7, 90])
+members = st.fixed_dictionaries(
+    {},
+    optional={
+        "value": orders | scraps,
+        "lock": orders,
+        "light": orders | st.fixed_dictionaries({"state": orders, "brightness": st.integers(-1, 101)}),
+        "state": orders,
+        "brightness": orders,
+        "transaction": st.sampled_from(["a", 1, 1e300]) | scraps,
+        "sent_at": st.sampled_from(["2026-01-31T12:00:00Z", 0, 1e12]) | scraps,
+    },
+)
+payloads = (
+    orders.map(str).map(str.encode)
+    | orders.map(str).map(str.encode)
+    | members.map(json.dumps).map(str.encode)
+    | scraps.map(json.dumps).map(str.encode)
+    | st.binary(max_size=10)
+)
+topics = st.builds(
+    "/".join,
+    st.tuples(
+        st.just(BASE),
+        st.sampled_from([*LEVELS, *LEVELS, "nobody", "bridge", ""]),
+        st.sampled_from(["lock/set", "lock/set", "light/set", "switch/set", "brightness/set", "mode/set", "set", "get"])
+        | st.text(max_size=5),
+    ),
+)
+kinds = st.sampled_from(FailureKind)
+left_topics = st.builds(
+    "/".join, st.tuples(st.just(BASE), st.sampled_from([*LEVELS, "old"]), st.sampled_from(["lock", "light", "stale"]))
+) | st.sampled_from([f"{BASE}/front", f"{BASE}/old", TOPICS.bridge_devices, TOPICS.discovery("uhome2mqtt_old")])
+left = st.dictionaries(
+    left_topics,
+    st.sampled_from(["LOCKED", "UNLOCKED", "", "{", '{"last_known":null,"lock":"UNLOCKED"}'])
+    | scraps.map(json.dumps)
+    | st.just(json.dumps([{"id": "x", "topic": "front"}, {"id": "y", "topic": "old"}])),
+    max_size=5,
+)
+
+
+class Bridge(RuleBasedStateMachine):
+    """A bridge to which anything may happen."""
+
+    @initialize(disabled=st.booleans(), json_state=st.booleans(), discovery=st.booleans())
+    def begin(self, *, disabled: bool, json_state: bool, discovery: bool) -> None:
+        """Start with a pin for every device, so that its topic level is known here."""
+        config = EngineConfig(
+            topics=TOPICS,
+            allow={"back": ("LOCK",)},
+            overrides={PLUG.id: Override(enabled=not disabled)},
+            json_state=json_state,
+            discovery=discovery,
+        )
+        self.house = Driver(config=config, pins={device_id: Pin(topic=level) for level, device_id in LEVELS.items()})
+        self.locks: dict[str, Json] = {}
+        self.read = False
+        self.seen = 0
+        self.house.take(Started())
+
+    # --- what may happen ---
+
+    @rule(devices=lists)
+    def listed(self, devices: list[Device]) -> None:
+        self.house.take(DevicesListed(devices=tuple(devices)))
+
+    @rule()
+    def all_listed(self) -> None:
+        self.house.take(DevicesListed(devices=HOME))
+
+    @rule(kind=kinds)
+    def list_failed(self, kind: FailureKind) -> None:
+        self.house.list_failed(kind)
+
+    @precondition(lambda self: not self.house.connected)
+    @rule(retained=left, protocol=st.sampled_from(["5", "3.1.1"]))
+    def connected(self, retained: dict[str, str], protocol: str) -> None:
+        if not self.read:
+            self.house.broker.update(retained)
+        raw = {topic: payload.encode() for topic, payload in retained.items()}
+        self.house.take(BrokerConnected(protocol=protocol, retained=None if self.read else raw))
+        self.read = True
+
+    @rule()
+    def disconnected(self) -> None:
+        self.house.take(BrokerDisconnected())
+
+    @precondition(lambda self: self.house.connected)
+    @rule()
+    def reconnected(self) -> None:
+        """Connect again; nothing may change by that but the protocol that `bridge/info` tells."""
+        before = dict(self.house.broker)
+        self.house.reconnect()
+        info = TOPICS.bridge_info
+        assert self.house.broker | {info: before[info]} == before
+
+    @rule()
+    def home_assistant_started(self) -> None:
+        self.house.take(HomeAssistantStarted())
+
+    @rule(
+        topic=topics,
+        payload=payloads,
+        retained=st.sampled_from([False, False, False, True]),
+        expiry=st.sampled_from([None, None, 0.0, 1.5, 30.0, 1e6]),
+        reply=st.none() | st.just(Reply(topic="answers", correlation=b"1")),
+    )
+    def message(self, *, topic: str, payload: bytes, retained: bool, expiry: float | None, reply: Reply | None) -> None:
+        message = MessageReceived(topic=topic, payload=payload, retained=retained, expiry=expiry, reply=reply)
+        self.house.take(message)
+
+    @rule(level=st.sampled_from(["front", "back"]), word=st.sampled_from(["LOCK", "UNLOCK"]))
+    def turned(self, level: str, word: str) -> None:
+        self.house.say(f"{level}/lock/set", word)
+
+    @rule(level=st.sampled_from(sorted(LEVELS)), order=members, expiry=st.sampled_from([None, 1.5]))
+    def ordered(self, level: str, order: Json, expiry: float | None) -> None:
+        self.house.say(f"{level}/set", order, expiry=expiry)
+
+    @rule(
+        level=st.sampled_from(sorted(LEVELS)),
+        key=st.sampled_from(["lock", "mode", "light", "brightness", "switch"]),
+        order=payloads,
+    )
+    def set_to(self, level: str, key: str, order: bytes) -> None:
+        self.house.say(f"{level}/{key}/set", order)
+
+    @rule(levels=st.lists(st.integers(0, 100), min_size=2, max_size=8))
+    def slid(self, levels: list[int]) -> None:
+        for level in levels:
+            self.house.say("lamp/brightness/set", level)
+
+    @rule(pushed=st.lists(reports, max_size=3))
+    def pushed(self, pushed: list[Report]) -> None:
+        self._reported(*pushed)
+        self.house.take(StatesReported(reports=tuple(pushed), source=Source.PUSH))
+
+    @precondition(lambda self: self.house.open)
+    @rule(said=st.data(), ends=st.booleans(), kind=st.none() | kinds)
+    def queried(self, *, said: st.DataObject, ends: bool, kind: FailureKind | None) -> None:
+        number = said.draw(st.sampled_from(sorted(self.house.open)))
+        answers = said.draw(st.lists(reports, max_size=3))
+        self._reported(*answers)
+        source = self.house.open[number].source
+        self.house.take(StatesReported(reports=tuple(answers), source=source, query=number))
+        if kind is not None:
+            self.house.take(QueryFailed(query=number, failure=failure(kind)))
+        if ends:
+            del self.house.open[number]
+            self.house.take(QueryEnded(query=number))
+
+    @precondition(lambda self: self.house.in_flight)
+    @rule(error=errors, said=st.none() | states)
+    def answered(self, error: DeviceError | None, said: dict[Attribute, Json] | None) -> None:
+        number, sent = next(iter(self.house.in_flight.items()))
+        report = None if said is None else Report(device_id=sent.device.id, states=said)
+        if report is not None:
+            self._reported(report)
+        del self.house.in_flight[number]
+        self.house.take(CommandAnswered(command=number, error=error, report=report))
+
+    @precondition(lambda self: self.house.in_flight)
+    @rule(kind=kinds, retry_after=st.sampled_from([None, 0.0, 3.0, 60.0]))
+    def failed(self, kind: FailureKind, retry_after: float | None) -> None:
+        self.house.fail(kind, retry_after)
+
+    @rule(seconds=st.sampled_from([0.0, 0.3, 1.0, 2.0, 5.0, 31.0, 61.0, 120.0, 1000.0]))
+    def time_passed(self, seconds: float) -> None:
+        self.house.advance(seconds)
+
+    @rule(seconds=st.sampled_from([3.0, 100.0]))
+    def slept(self, seconds: float) -> None:
+        """Let the whole machine pause, so that the engine is woken late."""
+        self.house.monotonic += seconds
+        self.house.advance(0)
+
+    def _reported(self, *said: Report) -> None:
+        for report in said:
+            if LOCK_STATE in report.states:
+                self.locks[report.device_id] = canonical(report.states[LOCK_STATE])
+
+    # --- what always holds ---
+
+    @invariant()
+    def nothing_is_unlocked_that_was_not_reported(self) -> None:
+        """UNLOCKED is published only while it is what the lock's last report says."""
+        new, self.seen = self.house.published[self.seen :], len(self.house.published)
+        for publish in new:
+            level, _, key = publish.topic.removeprefix(f"{BASE}/").partition("/")
+            shown = parse_json(publish.payload) if not key and publish.payload else publish.payload
+            lock = shown.get("lock") if isinstance(shown, dict) else shown if key == "lock" else None
+            if level in LEVELS and lock == "UNLOCKED":
+                assert self.locks[LEVELS[level]] == "unlocked"
+            if key in {"result", "event", "devices", "info"} and publish.payload:
+                parse_json(publish.payload)
+
+    @invariant()
+    def the_policy_is_kept(self) -> None:
+        """Nothing is sent that the configuration forbids: no unlock to the back door, nothing to a disabled device."""
+        disabled = {device for device, override in self.house.config.overrides.items() if not override.enabled}
+        for sent in self.house.sent:
+            assert sent.device.id != BACK.id or sent.action.name == "lock"
+            assert sent.device.id not in disabled
+
+    @invariant()
+    def the_broker_holds_a_fresh_projection(self) -> None:
+        """While there is a connection, the broker holds what a projection of everything known now would publish."""
+        if not self.house.connected:
+            return
+        inside: House = vars(self.house.engine)["_house"]
+        wanted = inside.bridge_topics()
+        for node in inside.registry.nodes.values():
+            wanted |= inside.device_topics(node, self.house.now)
+        assert {topic: self.house.broker.get(topic) for topic in wanted} == wanted
+        stray = self.house.broker.keys() - wanted.keys() - (inside.left_over or {}).keys()
+        assert not [topic for topic in stray if topic.endswith(("/lock", "/availability", "/stale"))]
+
+    def teardown(self) -> None:
+        """Let all requests fail and time pass: then every command has ended, once."""
+        for _ in range(20):
+            while self.house.in_flight:
+                self.house.fail(FailureKind.UNCERTAIN)
+            self.house.end_queries(FailureKind.UNREACHABLE)
+            self.house.advance(10)
+        assert self.house.ended.keys() == self.house.deadlines.keys()
+
+
+class Stopped(Bridge):
+    """A bridge that is stopped in the middle of anything."""
+
+    def teardown(self) -> None:
+        """Stop: every command has ended, once, without the need of time."""
+        self.house.take(StopRequested())
+        assert self.house.ended.keys() == self.house.deadlines.keys()
+
+
+CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+TestBridge = Bridge.TestCase
+TestBridge.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=CHECKS)
+TestStopped = Stopped.TestCase
+TestStopped.settings = settings(max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=CHECKS)
