@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from uhome2mqtt.catalogue import descriptions_for, documented, kind_of, text_of
 from uhome2mqtt.cloud import http_client
-from uhome2mqtt.compose import oauth_client, open_cloud, open_tokens
+from uhome2mqtt.compose import engine_config, oauth_client, open_cloud, open_tokens
+from uhome2mqtt.daemon import now
+from uhome2mqtt.engine.registry import Registry
 from uhome2mqtt.login import login
 from uhome2mqtt.model import Device, Json, Report
 from uhome2mqtt.settings import Settings
 from uhome2mqtt.state_dir import StateDir
-from uhome2mqtt.topics import slug
 
 COLUMNS = ("topic", "name", "kind", "model", "firmware", "id", "state")
 
@@ -26,18 +27,18 @@ async def log_in(settings: Settings, *, paste: bool, browser: bool, say: Callabl
 
 async def describe_devices(settings: Settings, *, as_json: bool, redact: bool) -> str:
     """List the account's devices with their states, as a table or as JSON."""
-    pins = StateDir(settings.state_dir).pins()
+    registry = Registry(engine_config(settings), StateDir(settings.state_dir).pins())
     size = settings.uhome.query_batch_size
     async with http_client(settings.uhome.timeout) as http:
         cloud = open_cloud(settings, http)
         devices = await cloud.list_devices()
         batches = [devices[start : start + size] for start in range(0, len(devices), size)]
         reports = {report.device_id: report for batch in batches for report in await cloud.query(batch)}
+    registry.listed(devices, now())
     rows = []
     for number, device in enumerate(devices, 1):
         report = reports.get(device.id, Report(device_id=device.id))
-        topic = pins[device.id].topic if device.id in pins else slug(device.name)
-        row = _row(device, report, topic)
+        row = _row(device, report, registry.nodes[device.id].level)
         rows.append({**row, "topic": f"device_{number}", "name": "…", "id": "…"} if redact else row)
     return json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(rows)
 

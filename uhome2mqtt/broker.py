@@ -7,12 +7,13 @@ import random
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import aiomqtt
 from aiomqtt import ProtocolVersion
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -32,9 +33,15 @@ from uhome2mqtt.events import (
 QUIET = 0.3
 """Seconds without another retained message after which the broker is taken to have sent all."""
 LONGEST_READ_BACK = 10.0
+ANSWER_WITHIN = 10.0
+"""Seconds for the broker to answer anything."""
+GOODBYE_WITHIN = 1.0
+"""Seconds for the broker to take our leave: the process wants to end."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 IN_FLIGHT = 20
 """Publishes that wait for their acknowledgement at the same time."""
+EVENTS_KEPT = 100
+"""Events that wait for a connection, the newest."""
 SETTLED_AFTER = 10.0
 """Seconds after which a connection counts as good, so that the next loss is answered at once."""
 
@@ -82,11 +89,18 @@ class Broker:
         self._log = logs.get_logger()
 
     def publish(self, message: Publish) -> None:
-        """Publish in order, soon; without a connection it is dropped, since the next one asserts all that is kept."""
-        if self._connected:
+        """Publish in order, soon.
+
+        Without a connection only events wait for the next one, which asserts all that is retained anyway: a login
+        that is needed, or the end of a command, must not go unheard because the broker was away.
+        """
+        if self._connected or not message.retain:
             self._outbox.append(message)
-            self._idle.clear()
             self._wanted.set()
+        if self._connected:
+            self._idle.clear()
+        elif len(self._outbox) > EVENTS_KEPT:
+            self._outbox.popleft()
 
     async def flushed(self) -> None:
         """Wait until everything has been published."""
@@ -115,12 +129,13 @@ class Broker:
         except aiomqtt.MqttError as problem:
             self._try_other_protocol(problem)
             raise
+        except UnicodeError as problem:  # a host name that no resolver can be asked for
+            raise aiomqtt.MqttError(str(problem)) from None
         async with _entered(client):
             self._best = min(self._best, self._protocol)
             retained = None if self._read else await self._read_back(version)
-            self._read = True
             await self._subscribe(client, version)
-            self._connected = True
+            self._connected = self._read = True
             self._log.info("broker_connected", host=self._link.host, port=self._link.port, protocol=version)
             self._tell(BrokerConnected(protocol=version, retained=retained))
             await _until_one_fails(self._receive(client), self._send(client, version))
@@ -131,7 +146,7 @@ class Broker:
             self._connected = False
             self._protocol = self._best
             self._tell(BrokerDisconnected())
-        self._outbox.clear()
+        self._outbox = deque([message for message in self._outbox if not message.retain][-EVENTS_KEPT:])
         self._idle.set()
         say = self._log.warning if failures == 1 else self._log.debug
         say("broker_unreachable", host=self._link.host, port=self._link.port, why=_explained(problem), tries=failures)
@@ -153,11 +168,13 @@ class Broker:
             protocol=VERSIONS[version],
             will=will,
             clean_session=None if five else True,
-            clean_start=True,
+            # 3.1.1 has no clean start, and this is how the client library is told that none is given.
+            clean_start=True if five else MQTT_CLEAN_START_FIRST_ONLY,
             transport=link.transport,
             websocket_path=link.path,
             tls_context=link.tls,
             keepalive=link.keepalive,
+            timeout=ANSWER_WITHIN,
         )
         client.pending_calls_threshold = 2 * IN_FLIGHT
         return client
@@ -230,11 +247,13 @@ class Broker:
 
 @asynccontextmanager
 async def _entered(client: aiomqtt.Client) -> AsyncIterator[None]:
-    """Leave a client that has been entered already."""
-    stack = AsyncExitStack()
-    stack.push_async_exit(client)
-    async with stack:
+    """Leave a client that has been entered already; a goodbye that nobody takes changes nothing."""
+    try:
         yield
+    finally:
+        client.timeout = GOODBYE_WITHIN
+        with suppress(aiomqtt.MqttError):
+            await client.__aexit__(None, None, None)
 
 
 async def _until_one_fails(*work: Coroutine[None, None, None]) -> None:
@@ -245,7 +264,7 @@ async def _until_one_fails(*work: Coroutine[None, None, None]) -> None:
                 tasks.create_task(coroutine)
     except* aiomqtt.MqttError as lost:
         failure = lost.exceptions[0]
-    raise aiomqtt.MqttError(str(failure)) from failure
+    raise failure
 
 
 async def _collect(client: aiomqtt.Client, retained: dict[str, bytes]) -> None:
@@ -279,10 +298,12 @@ def _explained(problem: aiomqtt.MqttError) -> str:
         135: "the broker does not let this user in: see mqtt.username, mqtt.password and the broker's access rules",
         142: "another client connected with the same client id: give each bridge its own mqtt.client_id",
     }
-    return hints.get(_code(problem), str(problem))
+    # A connection that is lost while it is in use fails with what was being done; its cause is what the broker said.
+    reason = problem.__cause__ or problem
+    return hints.get(_code(reason), str(reason))
 
 
-def _code(problem: aiomqtt.MqttError) -> int:
+def _code(problem: BaseException) -> int:
     return _value(problem.rc) if isinstance(problem, aiomqtt.MqttCodeError) else -1
 
 

@@ -46,6 +46,8 @@ STOP_WITHIN = 3.0
 """Seconds for the last publishes; a user waits five for the process to end."""
 LONGEST_SLEEP = 3600.0
 AFTER_FAULT = 5.0
+CANCEL_AGAIN = 1.5
+"""Seconds; longer than the goodbye to the broker takes."""
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the machine sleeps, where the system has such a clock: an old state must not look fresh after it."""
 
@@ -86,8 +88,7 @@ class Daemon:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WITHIN):
                     await broker.flushed()
-            for task in [connection, *self._requests]:
-                task.cancel()
+            await _cancelled({connection, *self._requests})
         self._log.info("stopped")
 
     async def _stay_connected(self) -> None:
@@ -194,3 +195,11 @@ class Daemon:
             self._state.save_pins(pins.pins)
         except StorageError as problem:
             self._log.error("pins_not_saved", why=str(problem))
+
+
+async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: Python 3.11's `asyncio.wait_for` loses a cancellation that comes with its result."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN)

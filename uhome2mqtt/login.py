@@ -6,9 +6,10 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -45,8 +46,27 @@ async def login(
 async def _pasted(url: str, state: str, say: Callable[[str], None]) -> str:
     say(f"Open this address in any browser and log in:\n\n  {url}\n")
     say("Then copy the whole address that the browser was sent to (the page itself may fail to load), paste it here:")
-    line = await asyncio.to_thread(sys.stdin.readline)
-    return oauth.code_of(line, state)
+    return oauth.code_of(await _line(), state)
+
+
+async def _line() -> str:
+    """Read a line of standard input; Ctrl-C ends the wait.
+
+    The interpreter waits for a thread of a pool before it ends, and for a lock of `sys.stdin`: so it is a daemon
+    thread, and it reads past all buffers.
+    """
+    loop = asyncio.get_running_loop()
+    came: asyncio.Future[bytes] = loop.create_future()
+
+    def read() -> None:
+        line = b""
+        with suppress(OSError), open(0, "rb", buffering=0, closefd=False) as stdin:
+            line = stdin.readline()
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(came.set_result, line)
+
+    threading.Thread(target=read, daemon=True).start()
+    return (await came).decode(errors="replace")
 
 
 async def _called_back(client: oauth.Client, url: str, state: str, say: Callable[[str], None], *, browser: bool) -> str:

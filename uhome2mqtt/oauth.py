@@ -6,6 +6,7 @@ come with HTTP status 200, and the callback names its code in two ways.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Mapping
@@ -18,6 +19,10 @@ from uhome2mqtt.errors import CloudError, failure_of_status
 from uhome2mqtt.model import Failure, FailureKind, Json, parse_json
 
 LARGEST_REPLY = 64 * 1024
+LONGEST_EXCHANGE = 30.0
+"""Seconds for a whole token request; everything else waits for it meanwhile."""
+LONGEST_LIFETIME = 366 * 86400.0
+"""Seconds; a token's end must be a time that can be written down."""
 DEFAULT_LIFETIME = 3600.0
 """Seconds, for a reply that does not name its own; the live service says a week less an hour."""
 
@@ -68,8 +73,11 @@ def authorize_url(client: Client, state: str) -> str:
 
 def code_of(redirected: str, state: str) -> str:
     """Take the code out of the address that the browser was sent to; raises CloudError where there is none."""
-    query = {name: values[0] for name, values in parse_qs(urlsplit(redirected.strip()).query).items()}
-    return code_of_query(query, state)
+    try:
+        parameters = parse_qs(urlsplit(redirected.strip()).query)
+    except ValueError as problem:
+        raise _refused("unreadable_address", f"that is no address: {problem}") from None
+    return code_of_query({name: values[0] for name, values in parameters.items()}, state)
 
 
 def code_of_query(query: Mapping[str, str], state: str) -> str:
@@ -104,14 +112,22 @@ async def refresh(http: httpx.AsyncClient, client: Client, refresh_token: str) -
 async def _token_request(http: httpx.AsyncClient, client: Client, form: Mapping[str, str]) -> Grant:
     """Post a form, as the live service wants it: parameters in the address were refused."""
     data = {**form, "client_id": client.client_id, "client_secret": client.client_secret}
+    body = bytearray()
     try:
-        response = await http.post(client.token_url, data=data, headers={"Accept": "application/json"})
-    except httpx.HTTPError as problem:
+        async with (
+            asyncio.timeout(LONGEST_EXCHANGE),
+            http.stream("POST", client.token_url, data=data, headers={"Accept": "application/json"}) as response,
+        ):
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > LARGEST_REPLY:
+                    break
+    except (httpx.HTTPError, TimeoutError) as problem:
         raise CloudError(_unreached(problem)) from None
-    return _grant(response.status_code, response.content[:LARGEST_REPLY])
+    return _grant(response.status_code, bytes(body))
 
 
-def _unreached(problem: httpx.HTTPError) -> Failure:
+def _unreached(problem: Exception) -> Failure:
     never_left = isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout)
     return Failure(
         kind=FailureKind.UNREACHABLE if never_left else FailureKind.UNCERTAIN,
@@ -141,23 +157,25 @@ def _grant(status: int, body: bytes) -> Grant:
 
 def _lifetime(value: Json) -> float:
     try:
-        return max(float(value), 0.0) if isinstance(value, int | float | str) else DEFAULT_LIFETIME
-    except ValueError:
+        seconds = float(value) if isinstance(value, int | float | str) else DEFAULT_LIFETIME
+        return min(max(0.0, seconds), LONGEST_LIFETIME)
+    except (ValueError, OverflowError):
         return DEFAULT_LIFETIME
 
 
 def _failure(status: int, fields: Mapping[str, Json]) -> Failure:
-    said = [fields[name] for name in ("error", "error_description", "message") if isinstance(fields.get(name), str)]
-    code = str(said[0]) if said else f"HTTP_{status}"
-    text = ": ".join(map(str, said)) or f"the token endpoint answered HTTP status {status} without a token"
-    if code in REVOKED or fields.get("code") in {400, 401, 403}:
-        return Failure(kind=FailureKind.AUTHORIZATION, code=code, message=text)
-    if status == httpx.codes.OK:
-        return Failure(kind=FailureKind.UNCERTAIN, code=code, message=text)
-    if status == httpx.codes.BAD_REQUEST and not said:
-        return Failure(kind=FailureKind.UNCERTAIN, code=code, message=text)
-    sorted_failure = failure_of_status(status, None)
-    return Failure(kind=sorted_failure.kind, code=code, message=text)
+    members = [fields.get(name) for name in ("error", "error_description", "message")]
+    said = [member for member in members if isinstance(member, str) and member]
+    code = said[0] if said else f"HTTP_{status}"
+    text = ": ".join(said) or f"the token endpoint answered HTTP status {status} without a token"
+    kind = failure_of_status(status, None).kind
+    # A tuple, since what came need not be hashable.
+    if code in REVOKED or fields.get("code") in (400, 401, 403):
+        kind = FailureKind.AUTHORIZATION
+    elif status == httpx.codes.OK or kind is FailureKind.AUTHORIZATION:
+        # A login is over when the service says so: a bare status may come from any box on the way.
+        kind = FailureKind.UNCERTAIN
+    return Failure(kind=kind, code=code, message=text)
 
 
 def _refused(code: str, message: str) -> CloudError:

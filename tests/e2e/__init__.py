@@ -1,0 +1,1 @@
+"""The whole: the daemon as a process between a real mosquitto and the simulated cloud."""

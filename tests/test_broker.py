@@ -1,0 +1,433 @@
+"""The connection to a real broker, and what it makes of every way in which one can be wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.conftest import Logged
+from tests.support.ear import Ear, client, held, properties
+from tests.support.mosquitto import Mosquitto
+from tests.support.patience import eventually, free_port
+from tests.support.relay import Cut, refuse_5, relay, websocket
+from uhome2mqtt import broker as broker_module
+from uhome2mqtt.broker import EVENTS_KEPT, Broker, Link
+from uhome2mqtt.demo.broker import _rumqttd
+from uhome2mqtt.events import (
+    BrokerConnected,
+    BrokerDisconnected,
+    Event,
+    HomeAssistantStarted,
+    MessageReceived,
+    Publish,
+    Reply,
+)
+
+BOTH = pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+E = TypeVar("E", bound=Event)
+
+SESSION_TAKEN_OVER = b"\xe0\x02\x8e\x00"
+"""A DISCONNECT of MQTT 5; mosquitto 2.0 hangs up without a word."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the broker one second for its answers."""
+    monkeypatch.setattr(broker_module, "ANSWER_WITHIN", 1.0)
+
+
+def link(port: int, base: str, **changes: Any) -> Link:
+    """Describe a broker on loopback and a bridge on a base topic."""
+    usual = Link(
+        host="127.0.0.1",
+        port=port,
+        transport="tcp",
+        path=None,
+        tls=None,
+        username=None,
+        password=None,
+        client_id=f"bridge-{base}",
+        keepalive=30,
+        protocols=("5", "3.1.1"),
+        qos=1,
+        will_topic=f"{base}/bridge/state",
+        command_filters=(f"{base}/+/+/set", f"{base}/+/get"),
+        read_back_filters=(f"{base}/#", f"{base}-ha/device/+/config"),
+        status_topic=f"{base}-ha/status",
+    )
+    return replace(usual, **changes)
+
+
+class Bridge:
+    """A broker edge at work, and what it has told."""
+
+    def __init__(self, described: Link) -> None:
+        self.told: list[Event] = []
+        self.broker = Broker(described, self.told.append)
+
+    def all(self, kind: type[E]) -> list[E]:
+        return [event for event in self.told if isinstance(event, kind)]
+
+    async def until(self, kind: type[E], count: int = 1, deadline: float = 10.0) -> E:
+        """Wait for the given number of events of a kind and give the last of them."""
+        return (await eventually(lambda: self.all(kind)[count - 1 : count], deadline))[0]
+
+
+@asynccontextmanager
+async def at_work(described: Link) -> AsyncIterator[Bridge]:
+    """Run a broker edge as long as the context lasts."""
+    bridge = Bridge(described)
+    task = asyncio.create_task(bridge.broker.run())
+    try:
+        yield bridge
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_read_back(mosquitto: Mosquitto, listener: Ear) -> None:
+    """The first connection tells what the broker retains of ours, and nothing of others; later ones tell nothing."""
+    base = listener.base
+    await listener.say("front_door/lock", "LOCKED", retain=True)
+    await listener.say("front_door/result", "passing by")
+    async with client(mosquitto) as other:
+        await other.publish(f"{base}-ha/device/x/config", "{}", qos=1, retain=True)
+        await other.publish(f"{base}-ha/sensor/x/config", "{}", qos=1, retain=True)
+    async with relay(mosquitto.port) as line, at_work(link(line.port, base)) as bridge:
+        first = await bridge.until(BrokerConnected)
+        assert first.protocol == "5"
+        assert first.retained == {f"{base}/front_door/lock": b"LOCKED", f"{base}-ha/device/x/config": b"{}"}
+        line.cut()
+        await bridge.until(BrokerDisconnected)
+        assert (await bridge.until(BrokerConnected, 2)).retained is None
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_read_back_again(mosquitto: Mosquitto, listener: Ear) -> None:
+    """A connection that is lost between reading back and subscribing has told nothing: the next one reads again."""
+    await listener.say("front_door/lock", "LOCKED", retain=True)
+    subscribes = iter([True])
+
+    def cut(number: int, chunk: bytes) -> bytes | Cut:
+        # The first connection is the main one; the second reads back.
+        return Cut() if number == 1 and chunk[0] == 0x82 and next(subscribes, False) else chunk
+
+    async with relay(mosquitto.port, cut) as line, at_work(link(line.port, listener.base)) as bridge:
+        connected = await bridge.until(BrokerConnected)
+        assert connected.retained is not None
+        assert connected.retained[listener.topic("front_door/lock")] == b"LOCKED"
+        assert line.connections == 4
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_read_back_refused(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:
+    """A broker that takes no second connection is said to, and used all the same."""
+
+    def cut(number: int, chunk: bytes) -> bytes | Cut:
+        return Cut() if number == 2 else chunk
+
+    async with relay(mosquitto.port, cut) as line, at_work(link(line.port, listener.base)) as bridge:
+        assert (await bridge.until(BrokerConnected, deadline=15)).retained == {}
+    assert [line["level"] for line in logged("read_back_failed")] == ["warning"]
+
+
+@BOTH
+async def test_messages(mosquitto: Mosquitto, listener: Ear, protocol: str) -> None:
+    """Commands arrive once, in their order; what is not subscribed to does not."""
+    async with at_work(link(mosquitto.port, listener.base, protocols=(protocol,))) as bridge:
+        assert (await bridge.until(BrokerConnected)).protocol == protocol
+        await listener.say("front_door/lock/set", "1")
+        await listener.say("front_door/lock", "no command")
+        await listener.say("front_door/get", b"\xff", qos=2)
+        await listener.say("front_door/lock/set", "", qos=0)
+        await bridge.until(MessageReceived, 3)
+        assert [(message.topic, message.payload) for message in bridge.all(MessageReceived)] == [
+            (listener.topic("front_door/lock/set"), b"1"),
+            (listener.topic("front_door/get"), b"\xff"),
+            (listener.topic("front_door/lock/set"), b""),
+        ]
+        assert not any(message.retained for message in bridge.all(MessageReceived))
+
+
+@BOTH
+async def test_retained_command(mosquitto: Mosquitto, listener: Ear, protocol: str) -> None:
+    """A command that the broker retained carries its flag; under MQTT 5 a live one does, too."""
+    await listener.say("front_door/lock/set", "old", retain=True)
+    async with at_work(link(mosquitto.port, listener.base, protocols=(protocol,))) as bridge:
+        await bridge.until(BrokerConnected)
+        await listener.say("front_door/lock/set", "new", retain=True)
+        await bridge.until(MessageReceived, 2)
+        flags = [(message.payload, message.retained) for message in bridge.all(MessageReceived)]
+        assert flags == [(b"old", True), (b"new", protocol == "5")]
+    await listener.say("front_door/lock/set", "", retain=True)
+
+
+async def test_properties(mosquitto: Mosquitto, listener: Ear) -> None:
+    """Response topic, correlation data and expiry of MQTT 5 arrive; a response topic nobody can publish to does not."""
+    async with at_work(link(mosquitto.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        wishes = properties(ResponseTopic="answers", CorrelationData=b"7", MessageExpiryInterval=20)
+        await listener.say("front_door/lock/set", "LOCK", properties=wishes)
+        await listener.say("front_door/lock/set", "LOCK", properties=properties(ResponseTopic="no/correlation"))
+        await bridge.until(MessageReceived, 2)
+        first, second = bridge.all(MessageReceived)
+        assert first.reply == Reply(topic="answers", correlation=b"7")
+        assert first.expiry == 20
+        assert second.reply == Reply(topic="no/correlation")
+        assert second.expiry is None
+
+
+async def test_own_messages(mosquitto: Mosquitto, listener: Ear) -> None:
+    """Under MQTT 5 the bridge does not hear itself, whatever response topic a message names."""
+    async with at_work(link(mosquitto.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        bridge.broker.publish(Publish(topic=listener.topic("front_door/lock/set"), payload="UNLOCK", retain=False))
+        await listener.until("front_door/lock/set", "UNLOCK")
+        await listener.say("front_door/lock/set", "LOCK")
+        assert (await bridge.until(MessageReceived)).payload == b"LOCK"
+
+
+async def test_birth(mosquitto: Mosquitto, listener: Ear) -> None:
+    """Home Assistant has started when it says so now, not when the broker remembers it or when it leaves."""
+    status = f"{listener.base}-ha/status"
+    async with client(mosquitto) as assistant:
+        await assistant.publish(status, "online", qos=1, retain=True)
+        async with at_work(link(mosquitto.port, listener.base)) as bridge:
+            await bridge.until(BrokerConnected)
+            await assistant.publish(status, "offline", qos=1)
+            await assistant.publish(status, "online", qos=1)
+            await bridge.until(HomeAssistantStarted)
+            await listener.say("front_door/get", "")
+            await bridge.until(MessageReceived)
+            assert len(bridge.all(HomeAssistantStarted)) == 1
+        await assistant.publish(status, "", qos=1, retain=True)
+
+
+async def test_publish(mosquitto: Mosquitto, listener: Ear) -> None:
+    """Messages are published in their order, with the QoS that they or the configuration name, and flushed."""
+    async with at_work(link(mosquitto.port, listener.base, qos=2)) as bridge:
+        await bridge.until(BrokerConnected)
+        for number in range(300):
+            bridge.broker.publish(Publish(topic=listener.topic("x/y"), payload=str(number), retain=False))
+        bridge.broker.publish(Publish(topic=listener.topic("x/kept"), payload="1", qos=0))
+        async with asyncio.timeout(10):
+            await bridge.broker.flushed()
+        await listener.until("x/kept", "1")
+        assert listener.payloads("x/y") == [str(number) for number in range(300)]
+        assert (await held(mosquitto, f"{listener.base}/x"))[listener.topic("x/kept")] == "1"
+
+
+async def test_publish_without_connection(mosquitto: Mosquitto, listener: Ear) -> None:
+    """Without a connection what is retained is dropped, and the newest events wait until there is one."""
+    bridge = Bridge(link(mosquitto.port, listener.base))
+    bridge.broker.publish(Publish(topic=listener.topic("state"), payload="old"))
+    for number in range(EVENTS_KEPT + 5):
+        bridge.broker.publish(Publish(topic=listener.topic("event"), payload=str(number), retain=False))
+    async with asyncio.timeout(1):
+        await bridge.broker.flushed()
+    task = asyncio.create_task(bridge.broker.run())
+    await listener.until("event", str(EVENTS_KEPT + 4))
+    assert listener.payloads("event") == [str(number) for number in range(5, EVENTS_KEPT + 5)]
+    assert listener.payloads("state") == []
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_lost_while_publishing(mosquitto: Mosquitto, listener: Ear) -> None:
+    """Events that a lost connection has not taken are published over the next; states are asserted by the engine."""
+
+    def swallow(number: int, chunk: bytes) -> bytes | Cut:
+        return b"" if number == 1 and chunk[0] >> 4 == 3 else chunk
+
+    async with relay(mosquitto.port, swallow) as line, at_work(link(line.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        for number in range(60):
+            bridge.broker.publish(Publish(topic=listener.topic("x/event"), payload=str(number), retain=number % 2 == 0))
+        line.cut()
+        await bridge.until(BrokerConnected, 2)
+        await listener.until("x/event", "59")
+        assert all(int(payload) % 2 for payload in listener.payloads("x/event"))
+
+
+async def test_impossible_topic(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:
+    """A topic that cannot be published to costs that message only."""
+    async with at_work(link(mosquitto.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        bridge.broker.publish(Publish(topic="a/+/b", payload="x", retain=False))
+        bridge.broker.publish(Publish(topic=listener.topic("fine"), payload="x", retain=False))
+        await listener.until("fine", "x")
+    assert [line["topic"] for line in logged("publish_refused")] == ["a/+/b"]
+
+
+async def test_will(mosquitto: Mosquitto, listener: Ear) -> None:
+    """When the connection breaks without a goodbye the broker says offline, retained."""
+    async with relay(mosquitto.port) as line, at_work(link(line.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        line.cut()
+        await listener.until("bridge/state", "offline")
+        assert (await held(mosquitto, f"{listener.base}/bridge")) == {listener.topic("bridge/state"): "offline"}
+
+
+@pytest.mark.parametrize(
+    "answer", [b"\x20\x02\x00\x01", b"\x20\x03\x00\x84\x00"], ids=["in 3.1.1's words", "in 5's words"]
+)
+async def test_old_broker(mosquitto: Mosquitto, listener: Ear, logged: Logged, answer: bytes) -> None:
+    """A broker that refuses MQTT 5 is spoken to in 3.1.1, and from then on at once."""
+    async with relay(mosquitto.port, refuse_5(answer)) as line, at_work(link(line.port, listener.base)) as bridge:
+        assert (await bridge.until(BrokerConnected)).protocol == "3.1.1"
+        before = line.connections
+        line.cut()
+        assert (await bridge.until(BrokerConnected, 2)).protocol == "3.1.1"
+        assert line.connections == before + 1
+    assert len(logged("broker_unreachable")) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_silent_broker(listener: Ear) -> None:
+    """A broker that says nothing to MQTT 5 is spoken to in 3.1.1 after a while."""
+    async with _rumqttd() as ports, at_work(link(ports["v4"], listener.base)) as bridge:
+        assert (await bridge.until(BrokerConnected, deadline=20)).protocol == "3.1.1"
+
+
+async def test_only_5(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:
+    """A version that the user has chosen is not replaced by another."""
+    hook = refuse_5(b"\x20\x03\x00\x84\x00")
+    async with (
+        relay(mosquitto.port, hook) as line,
+        at_work(link(line.port, listener.base, protocols=("5",))) as bridge,
+    ):
+        await eventually(lambda: line.connections >= 3)
+        assert bridge.told == []
+    assert "Unsupported protocol version" in logged("broker_unreachable")[0]["why"]
+
+
+def set_password(file: Path, password: str) -> None:
+    """Let the broker know the bridge by a password."""
+    subprocess.run(["mosquitto_passwd", "-b", str(file), "bridge", password], check=True)
+
+
+@BOTH
+async def test_wrong_password(tmp_path: Path, logged: Logged, protocol: str) -> None:
+    """A wrong password is explained once, tried again, and works as soon as the broker knows it."""
+    passwords = tmp_path / "passwords"
+    passwords.touch(0o600)
+    set_password(passwords, "the-old-one")
+    with Mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}") as broker:
+        described = link(broker.port, "home", username="bridge", password="the-new-one", protocols=(protocol,))
+        async with at_work(described) as bridge:
+            await eventually(lambda: len(logged("broker_unreachable")) >= 2)
+            set_password(passwords, "the-new-one")
+            broker.end()
+            broker.start()
+            await bridge.until(BrokerConnected)
+    lines = logged("broker_unreachable")
+    assert [line["level"] for line in lines] == ["warning", *["debug"] * (len(lines) - 1)]
+    assert "mqtt.password" in lines[0]["why"]
+
+
+async def test_subscription_refused(tmp_path: Path, logged: Logged) -> None:
+    """A subscription that the broker's access rules refuse is named, and the rest works."""
+    program = shutil.which("mosquitto")
+    assert program is not None
+    plugin = next(Path(program).parent.parent.glob("lib*/**/mosquitto_dynamic_security.so"))
+    rules = tmp_path / "rules.json"
+    refused = {"acltype": "subscribePattern", "topic": "home/+/get", "allow": False}
+    allowed = dict.fromkeys(("publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"), True)
+    rules.write_text(
+        json.dumps(
+            {
+                "defaultACLAccess": allowed,
+                "anonymousGroup": "everybody",
+                "groups": [{"groupname": "everybody", "roles": [{"rolename": "limited"}]}],
+                "roles": [{"rolename": "limited", "acls": [refused]}],
+                "clients": [],
+            }
+        )
+    )
+    options = ("allow_anonymous true", f"plugin {plugin}", f"plugin_opt_config_file {rules}")
+    with Mosquitto(tmp_path, *options) as broker:
+        for protocol in ("5", "3.1.1"):
+            async with at_work(link(broker.port, "home", protocols=(protocol,))) as bridge:
+                await bridge.until(BrokerConnected)
+                async with client(broker) as other:
+                    await other.publish("home/front_door/lock/set", "LOCK", qos=1)
+                await bridge.until(MessageReceived)
+    assert [(line["level"], line["topic"]) for line in logged("subscription_refused")] == [("error", "home/+/get")] * 2
+
+
+async def test_take_over(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:
+    """When the broker gives another client the bridge's id and says so, the log says what to do about it."""
+    async with relay(mosquitto.port) as line, at_work(link(line.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        line.say(SESSION_TAKEN_OVER)
+        await bridge.until(BrokerDisconnected)
+    assert "mqtt.client_id" in logged("broker_unreachable")[0]["why"]
+
+
+@pytest.mark.parametrize("host", ["nobody..here", "a" * 70])
+async def test_unusable_host(listener: Ear, logged: Logged, host: str) -> None:
+    """A host name that no resolver can be asked for is a broker out of reach, not the end."""
+    async with at_work(link(1883, listener.base, host=host)) as bridge:
+        await eventually(lambda: logged("broker_unreachable"))
+        assert bridge.told == []
+
+
+async def test_nobody_there(listener: Ear, logged: Logged) -> None:
+    """A broker that is not there is asked again and again, ever less often, and complained of once."""
+    async with at_work(link(free_port(), listener.base)):
+        await eventually(lambda: len(logged("broker_unreachable")) >= 3)
+    lines = logged("broker_unreachable")
+    assert [line["tries"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [line["level"] for line in lines].count("warning") == 1
+
+
+async def test_websocket(mosquitto: Mosquitto, listener: Ear) -> None:
+    """MQTT goes over WebSocket as well, on the path that is configured."""
+    async with websocket(mosquitto.port) as asked:
+        port = int(asked[0].rpartition(":")[2])
+        described = link(port, listener.base, transport="websockets", path="/my/mqtt")
+        async with at_work(described) as bridge:
+            assert (await bridge.until(BrokerConnected)).protocol == "5"
+            bridge.broker.publish(Publish(topic=listener.topic("state"), payload="x" * 1000))
+            await listener.until("state", "x" * 1000)
+            await listener.say("front_door/lock/set", "LOCK")
+            assert (await bridge.until(MessageReceived)).payload == b"LOCK"
+        assert set(asked[1:]) == {"/my/mqtt"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the client library leaves its socket
+async def test_not_a_websocket(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:
+    """A port that does not speak WebSocket is a broker out of reach."""
+    async with at_work(link(mosquitto.port, listener.base, transport="websockets", path="/mqtt")):
+        await eventually(lambda: logged("broker_unreachable"), deadline=15)
+
+
+async def test_goodbye_not_taken(tmp_path: Path) -> None:
+    """A broker that takes nothing any more, not even a goodbye, does not hold up the end."""
+    with Mosquitto(tmp_path) as broker:
+        bridge = Bridge(link(broker.port, "home"))
+        task = asyncio.create_task(bridge.broker.run())
+        await bridge.until(BrokerConnected)
+        broker.send(signal.SIGSTOP)
+        for number in range(200):
+            bridge.broker.publish(Publish(topic="home/big", payload=f"{number} {'x' * 200_000}", qos=0))
+        await asyncio.sleep(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await bridge.broker.flushed()
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=3)
+        assert done
+        broker.send(signal.SIGCONT)

@@ -1,0 +1,268 @@
+"""The command line as people and scripts see it: what is printed, and the exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.account import CLIENT_ID, CLIENT_SECRET, DINING, FRONT, Account
+from tests.support.ear import client, held
+from tests.support.mosquitto import Mosquitto
+from tests.support.patience import eventually, free_port
+from tests.support.process import Program, run
+from uhome2mqtt import __version__
+
+
+def write(directory: Path, account: Account | None = None, **changes: Any) -> str:
+    """Write a configuration file and give its path."""
+    url = account.url if account else f"http://127.0.0.1:{free_port()}"
+    uhome = {
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "authorize_url": f"{url}/authorize",
+        "token_url": f"{url}/token",
+        "api_url": f"{url}/action",
+    }
+    file = directory / "config.yaml"
+    file.write_text(json.dumps({"uhome": uhome, "state_dir": str(directory / "state"), **changes}))
+    return str(file)
+
+
+async def test_help() -> None:
+    """Without a command the program says what it can do."""
+    code, out, err = await run()
+    assert (code, err) == (0, "")
+    for command in ("run", "login", "devices", "demo", "simulate"):
+        assert f"\n    {command} " in out
+    assert (await run("--help"))[1] == out
+
+
+async def test_version() -> None:
+    """The version is the package's."""
+    assert await run("--version") == (0, f"uhome2mqtt {__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["fly"], ["run", "--fast"], ["demo", "--seconds", "soon"]])
+async def test_usage(arguments: list[str]) -> None:
+    """A command or an option that does not exist is a usage error."""
+    code, _, err = await run(*arguments)
+    assert code == 2
+    assert "usage: uhome2mqtt" in err
+
+
+@pytest.mark.parametrize("command", ["run", "login", "devices"])
+async def test_unusable_configuration(tmp_path: Path, command: str) -> None:
+    """A configuration that cannot be used ends every command with 78 and all problems at once, no secret among them."""
+    secret = "a-secret-in-the-wrong-place"
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps({"mqtt": {"pasword": secret}, "polling": {"interval": 1}}))
+    code, out, err = await run(command, "-c", str(file))
+    assert (code, out) == (78, "")
+    assert "mqtt.pasword" in err
+    assert "mqtt.password" in err
+    assert "polling.interval" in err
+    assert secret not in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["run", "login", "devices"])
+async def test_nothing_configured(tmp_path: Path, command: str) -> None:
+    """Without the client's id and secret there is nothing to begin with."""
+    code, _, err = await run(command, cwd=tmp_path)
+    assert code == 78
+    assert "uhome.client_id" in err
+    assert "uhome.client_secret" in err
+
+
+async def test_missing_file(tmp_path: Path) -> None:
+    """A configuration file that does not exist is unusable."""
+    code, _, err = await run("run", "-c", str(tmp_path / "nothing.yaml"))
+    assert code == 78
+    assert "nothing.yaml" in err
+
+
+async def test_bad_certificate(tmp_path: Path) -> None:
+    """A certificate that cannot be read is a configuration that cannot be used."""
+    file = write(tmp_path, mqtt={"url": "mqtts://localhost", "ca_file": str(tmp_path / "none.pem")})
+    code, _, err = await run("run", "-c", file)
+    assert code == 78
+    assert "mqtt.ca_file" in err
+
+
+async def test_not_logged_in(tmp_path: Path, cloud_account: Account) -> None:
+    """Without a login the one-shot commands end with 77 and name the command that mends it."""
+    code, out, err = await run("devices", "-c", write(tmp_path, cloud_account))
+    assert (code, out) == (77, "")
+    assert "uhome2mqtt login" in err
+    assert "Traceback" not in err
+
+
+async def test_no_answer(tmp_path: Path, cloud_account: Account) -> None:
+    """A login without an answer on standard input is not granted."""
+    code, _, err = await run("login", "--paste", "-c", write(tmp_path, cloud_account))
+    assert code == 77
+    assert "start again" in err
+
+
+async def test_unreachable(tmp_path: Path, cloud_account: Account) -> None:
+    """A cloud out of reach ends the one-shot commands with 69."""
+    cloud_account.log_in(tmp_path / "state")
+    code, out, err = await run("devices", "-c", write(tmp_path))
+    assert (code, out) == (69, "")
+    assert "ConnectError" in err
+
+
+async def test_cloud_in_trouble(tmp_path: Path, cloud_account: Account) -> None:
+    """A cloud that answers 500 counts as out of reach, too."""
+    cloud_account.log_in(tmp_path / "state")
+    await cloud_account.fault("gateway_500")
+    assert (await run("devices", "-c", write(tmp_path, cloud_account)))[0] == 69
+
+
+async def test_unwritable_state(tmp_path: Path, cloud_account: Account) -> None:
+    """A login that cannot be kept is an error, and says where it should have been."""
+    (tmp_path / "state").write_text("in the way")
+    file = write(tmp_path, cloud_account)
+    login = Program("login", "--paste", "-c", file)
+    await login.start()
+    await eventually(lambda: any("/authorize?" in line for line in login.out))
+    address = next(line.strip() for line in login.out if "/authorize?" in line)
+    login.type(await cloud_account.allow(address) + "\n")
+    assert await login.ended() == 1
+    assert str(tmp_path / "state") in login.err[-1]
+
+
+async def test_devices(tmp_path: Path, cloud_account: Account) -> None:
+    """The devices are listed as a table, each with its topic, its kind and its state."""
+    cloud_account.log_in(tmp_path / "state")
+    code, out, err = await run("devices", "-c", write(tmp_path, cloud_account, devices={DINING: {"topic": "table"}}))
+    assert (code, err) == (0, "")
+    head, *lines = out.splitlines()
+    assert head.split() == ["topic", "name", "kind", "model", "firmware", "id", "state"]
+    assert len(lines) == 7
+    front = next(line for line in lines if FRONT in line)
+    assert front.startswith("front_door  ")
+    assert "lock LOCKED" in front
+    assert next(line for line in lines if DINING in line).startswith("table ")
+
+
+async def test_devices_json(tmp_path: Path, cloud_account: Account) -> None:
+    """The same as JSON, for programs."""
+    cloud_account.log_in(tmp_path / "state")
+    code, out, _ = await run("devices", "--json", "-c", write(tmp_path, cloud_account))
+    assert code == 0
+    devices = {device["id"]: device for device in json.loads(out)}
+    assert devices[FRONT]["state"]["lock"] == "LOCKED"
+    assert devices[FRONT]["kind"] == "lock"
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+async def test_devices_redacted(tmp_path: Path, cloud_account: Account, form: list[str]) -> None:
+    """A list to show to others names neither the devices nor their ids."""
+    cloud_account.log_in(tmp_path / "state")
+    code, out, _ = await run("devices", "--redact", *form, "-c", write(tmp_path, cloud_account))
+    assert code == 0
+    assert "device_7" in out
+    for word in (FRONT, "Front Door", "front_door", CLIENT_SECRET):
+        assert word not in out
+
+
+async def test_alike_names(tmp_path: Path, cloud_account: Account) -> None:
+    """Devices of one name are listed with the topics that the bridge would give them."""
+    cloud_account.log_in(tmp_path / "state")
+    await cloud_account.by_hand(DINING, name="Front Door")
+    _, out, _ = await run("devices", "--json", "-c", write(tmp_path, cloud_account))
+    topics = {device["id"]: device["topic"] for device in json.loads(out)}
+    assert (topics[FRONT], topics[DINING]) == ("front_door", "front_door_2")
+
+
+async def test_no_devices(tmp_path: Path, cloud_account: Account) -> None:
+    """An account that exposes nothing is explained."""
+    cloud_account.log_in(tmp_path / "state")
+    for device in list(cloud_account.cloud.house.devices.values()):
+        cloud_account.cloud.remove(device)
+    code, out, _ = await run("devices", "-c", write(tmp_path, cloud_account))
+    assert code == 0
+    assert "OpenAPI" in out
+
+
+async def test_interrupted_device_list(tmp_path: Path, cloud_account: Account) -> None:
+    """Ctrl-C ends a one-shot command with 130 and without a traceback."""
+    cloud_account.log_in(tmp_path / "state")
+    await cloud_account.fault("timeout")
+    devices = Program("devices", "-c", write(tmp_path, cloud_account))
+    await devices.start()
+    await eventually(lambda: cloud_account.requests("Discovery"))
+    assert await devices.stop(signal.SIGINT) == 130
+    assert devices.err == []
+
+
+async def test_console(tmp_path: Path, cloud_account: Account, mosquitto: Mosquitto) -> None:
+    """On a terminal the daemon writes for people."""
+    controlling, terminal = pty.openpty()
+    mqtt = {"url": mosquitto.url, "base_topic": tmp_path.name}
+    bridge = Program("run", "-c", write(tmp_path, cloud_account, mqtt=mqtt))
+    await bridge.start(terminal)
+    os.close(terminal)
+    assert b"started" in os.read(controlling, 4096)
+    assert await bridge.stop() == 0
+    os.close(controlling)
+
+
+async def test_demo() -> None:
+    """The demo runs everything on this machine for some seconds, says what to try, and ends with 0."""
+    port = free_port()
+    demo = Program("demo", "--seconds", "4", "--mqtt-port", str(port))
+    await demo.start()
+    try:
+        await eventually(lambda: any("mosquitto_sub" in line for line in demo.out))
+        async with client(port) as watcher:
+            await watcher.subscribe("uhome2mqtt/front_door/lock")
+            async with asyncio.timeout(10):
+                async for message in watcher.messages:
+                    if message.payload == b"LOCKED":
+                        break
+        assert "homeassistant/device/uhome2mqtt_0c7fed100001/config" in await held(port, "homeassistant")
+        assert await demo.ended(15) == 0
+        assert demo.err == []
+    finally:
+        await demo.close()
+
+
+async def test_demo_port_in_use(mosquitto: Mosquitto) -> None:
+    """A port that is asked for and taken is named."""
+    code, _, err = await run("demo", "--seconds", "1", "--mqtt-port", str(mosquitto.port))
+    assert code == 1
+    assert f"port {mosquitto.port}" in err
+
+
+async def test_simulate() -> None:
+    """The simulated cloud says where it is, takes quirks, and ends with 0."""
+    simulator = Program("simulate", "--port", "0", "--live", "--quirk", "bolt_seconds=2", "--quirk", "push_mode=dead")
+    await simulator.start()
+    await eventually(lambda: simulator.out)
+    assert "/control" in simulator.out[0]
+    assert await simulator.stop() == 0
+
+
+@pytest.mark.parametrize("quirk", ["bolt_seconds", "nothing=1", "bolt_seconds=long"])
+async def test_simulate_bad_quirk(quirk: str) -> None:
+    """A quirk that does not exist, or a value that it cannot have, is refused."""
+    code, _, err = await run("simulate", "--port", "0", "--quirk", quirk)
+    assert code == 2
+    assert "--quirk" in err
+
+
+async def test_simulate_port_in_use(mosquitto: Mosquitto) -> None:
+    """A port that is taken is named, without a traceback."""
+    code, _, err = await run("simulate", "--port", str(mosquitto.port))
+    assert code == 1
+    assert str(mosquitto.port) in err
+    assert "Traceback" not in err

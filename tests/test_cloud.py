@@ -1,0 +1,157 @@
+"""Requests to the simulated cloud, and the failure that each of its faults amounts to."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.account import FRONT, Account
+from tests.support.patience import free_port
+from uhome2mqtt.cloud import LARGEST_REPLY, Cloud, http_client
+from uhome2mqtt.errors import CloudError
+from uhome2mqtt.model import Command, Device, Failure, FailureKind
+from uhome2mqtt.tokens import Tokens
+
+UNLOCK = Command(capability="st.lock", name="unlock")
+FRONT_DOOR = Device(id=FRONT, name="Front Door")
+
+
+class Client:
+    """A cloud edge that is logged in."""
+
+    def __init__(self, account: Account, directory: Path) -> None:
+        self.account = account
+        self.tokens = Tokens(directory, account.client(), account.http)
+        self.tokens.store(account.grant())
+
+    def cloud(self, **changes: Any) -> Cloud:
+        options = {"url": f"{self.account.url}/action", "timeout": 5.0, **changes}
+        return Cloud(self.account.http, self.tokens, **options)
+
+
+@pytest.fixture
+async def client(cloud_account: Account, tmp_path: Path) -> Client:
+    """Log in at a cloud of its own."""
+    return Client(cloud_account, tmp_path)
+
+
+async def failure(cloud: Cloud) -> Failure:
+    """Send a command and give the failure that it ends with."""
+    with pytest.raises(CloudError) as caught:
+        await cloud.command(FRONT_DOOR, UNLOCK)
+    return caught.value.failure
+
+
+@pytest.mark.parametrize("auth_method", ["header", "body"])
+async def test_operations(client: Client, auth_method: str) -> None:
+    """The four operations work, with the token in a header or in the body."""
+    cloud = client.cloud(auth_method=auth_method)
+    assert await cloud.account() == client.account.cloud.user_id
+    devices = await cloud.list_devices()
+    assert len(devices) == 7
+    reports = await cloud.query(devices)
+    assert {report.device_id for report in reports} == {device.id for device in devices}
+    reply = await cloud.command(devices[0], UNLOCK)
+    assert reply.error is None
+    assert client.account.commands() == [(FRONT, "unlock")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "code"),
+    [
+        ({"kind": "http_500"}, FailureKind.UNCERTAIN, "HTTP_500"),
+        ({"kind": "gateway_500"}, FailureKind.UNCERTAIN, "HTTP_500"),
+        ({"kind": "empty_400"}, FailureKind.UNCERTAIN, "HTTP_400"),
+        ({"kind": "status"}, FailureKind.UNCERTAIN, "HTTP_503"),
+        ({"kind": "status", "status": 404}, FailureKind.REJECTED, "HTTP_404"),
+        ({"kind": "status", "status": 302}, FailureKind.REJECTED, "HTTP_302"),
+        ({"kind": "status", "status": 204}, FailureKind.REJECTED, "HTTP_204"),
+        ({"kind": "rate_limited"}, FailureKind.RATE_LIMITED, "HTTP_429"),
+        ({"kind": "reset"}, FailureKind.UNCERTAIN, "ReadError"),
+        ({"kind": "timeout"}, FailureKind.UNCERTAIN, "TIMEOUT"),
+        ({"kind": "slow", "delay": 30}, FailureKind.UNCERTAIN, "TIMEOUT"),
+        ({"kind": "truncated"}, FailureKind.UNCERTAIN, "RemoteProtocolError"),
+        ({"kind": "not_json"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
+        ({"kind": "not_json", "body": "[]"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
+        ({"kind": "not_json", "body": "{}"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
+        ({"kind": "huge"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
+        ({"kind": "wrong_message_id"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
+        ({"kind": "error_envelope"}, FailureKind.REJECTED, "INTERNAL_ERROR"),
+        ({"kind": "error_envelope", "code": "INVALID_TOKEN"}, FailureKind.AUTHORIZATION, "INVALID_TOKEN"),
+        ({"kind": "status", "status": 401}, FailureKind.AUTHORIZATION, "HTTP_401"),
+        ({"kind": "status", "status": 403}, FailureKind.AUTHORIZATION, "HTTP_403"),
+    ],
+)
+async def test_faults(client: Client, fault: dict[str, Any], kind: FailureKind, code: str) -> None:
+    """Every fault ends in a failure that says whether the command may have been executed, never in anything else."""
+    await client.account.fault(**fault, operation="Command")
+    found = await failure(client.cloud(timeout=0.5))
+    assert (found.kind, found.code) == (kind, code)
+    assert found.message
+    await client.account.control("DELETE", "faults")
+    assert len(await client.cloud().list_devices()) == 7
+
+
+async def test_query_unreadable(client: Client) -> None:
+    """A reply to a query that holds no list is unreadable, not an empty account."""
+    body = '{"header": {}, "payload": {"devices": null}}'
+    await client.account.fault("not_json", body=body)
+    for work in (client.cloud().query([FRONT_DOOR]), client.cloud().list_devices(), client.cloud().account()):
+        with pytest.raises(CloudError) as caught:
+            await work
+        assert caught.value.failure.code == "UNREADABLE_REPLY"
+
+
+async def test_retry_after(client: Client) -> None:
+    """A wait that the cloud names in seconds is passed on."""
+    await client.account.fault("rate_limited", retry_after=3, count=1)
+    assert (await failure(client.cloud())).retry_after == 3
+    await client.account.fault("rate_limited", count=1)
+    assert (await failure(client.cloud())).retry_after is None
+
+
+async def test_largest_reply(client: Client) -> None:
+    """A reply that never ends is given up at its limit instead of being read."""
+    await client.account.fault("huge", size=400 * 1024 * 1024)
+    async with asyncio.timeout(4):
+        found = await failure(client.cloud())
+    assert str(LARGEST_REPLY) in found.message
+
+
+@pytest.mark.parametrize("fault", ["error_envelope", "status"])
+async def test_rejected_token(client: Client, fault: str) -> None:
+    """A request that is refused for its token is sent once more with a new one, once."""
+    await client.account.fault(fault, code="INVALID_TOKEN", status=401, count=1)
+    await client.cloud().command(FRONT_DOOR, UNLOCK)
+    assert len(client.account.requests("Command")) == 2
+    assert len(client.account.requests("token")) == 1
+    await client.account.fault(fault, code="INVALID_TOKEN", status=401, operation="Command")
+    found = await failure(client.cloud())
+    assert found.kind is FailureKind.AUTHORIZATION
+    assert len(client.account.requests("Command")) == 4
+    assert len(client.account.requests("token")) == 2
+
+
+async def test_device_error(client: Client) -> None:
+    """What the cloud says of one device is an answer, not a failure."""
+    await client.account.by_hand(FRONT, online=False)
+    reply = await client.cloud().command(FRONT_DOOR, UNLOCK)
+    assert reply.error is not None
+    assert reply.error.code == "DEVICE_OFFLINE"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/action", "http://nobody..here/action"])
+async def test_unreachable(client: Client, url: str) -> None:
+    """A request that cannot have left the house is told from one that may have been executed."""
+    found = await failure(client.cloud(url=url.format(port=free_port())))
+    assert found.kind is FailureKind.UNREACHABLE
+
+
+async def test_http_client() -> None:
+    """The HTTP client says who we are, and gives up connecting before a request's own time is over."""
+    async with http_client(60) as http:
+        assert "uhome2mqtt" in http.headers["User-Agent"]
+        assert http.timeout.connect == 10
