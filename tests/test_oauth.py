@@ -207,8 +207,8 @@ def test_authorize_url(cloud_account: Account) -> None:
         (f"{CALLBACK}?state=mine", "no_code"),
         (f"{CALLBACK}?code=&state=mine", "no_code"),
         (f"{CALLBACK}?error=access_denied&state=mine", "access_denied"),
-        ("", "state_mismatch"),
-        ("just-the-code", "state_mismatch"),
+        ("", "no_address"),
+        ("just-the-code", "no_address"),
         ("http://[broken", "unreadable_address"),
     ],
 )

@@ -83,6 +83,7 @@ class Broker:
         self._idle = asyncio.Event()
         self._idle.set()
         self._connected = False
+        self._in_flight = 0
         self._read = False
         self._protocol = 0
         self._best = len(link.protocols) - 1
@@ -105,6 +106,11 @@ class Broker:
     async def flushed(self) -> None:
         """Wait until everything has been published."""
         await self._idle.wait()
+
+    def drop_backlog(self) -> None:
+        """Leave out retained messages that still wait: the process ends, and the next one asserts them all."""
+        self._outbox = deque(message for message in self._outbox if not message.retain)
+        self._settle()
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -135,7 +141,7 @@ class Broker:
             self._best = min(self._best, self._protocol)
             retained = None if self._read else await self._read_back(version)
             await self._subscribe(client, version)
-            self._connected = self._read = True
+            self._connected = True
             self._log.info("broker_connected", host=self._link.host, port=self._link.port, protocol=version)
             self._tell(BrokerConnected(protocol=version, retained=retained))
             await _until_one_fails(self._receive(client), self._send(client, version))
@@ -199,8 +205,11 @@ class Broker:
                         else [(topic, SubscribeOptions(qos=0)) for topic in self._link.read_back_filters]
                     )
                     await _collect(client, retained)
+                self._read = True
             except aiomqtt.MqttError as problem:
-                self._log.warning("read_back_failed", why=_explained(problem))
+                self._log.warning(
+                    "read_back_failed", why=_explained(problem), hint="tried again at the next connection"
+                )
         return retained
 
     async def _subscribe(self, client: aiomqtt.Client, version: str) -> None:
@@ -224,14 +233,27 @@ class Broker:
                 self._tell(HomeAssistantStarted())
 
     async def _send(self, client: aiomqtt.Client, version: str) -> None:
-        """Publish what is in the outbox, several at a time and in order."""
-        while True:
-            await self._wanted.wait()
-            batch = [self._outbox.popleft() for _ in range(min(IN_FLIGHT, len(self._outbox)))]
-            await asyncio.gather(*(self._publish(client, message, version) for message in batch))
-            if not self._outbox:
+        """Publish what is in the outbox in order, with so many in flight that no acknowledgement is waited for."""
+        window = asyncio.Semaphore(IN_FLIGHT)
+
+        def published(_task: asyncio.Task[None]) -> None:
+            window.release()
+            self._in_flight -= 1
+            self._settle()
+
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._wanted.wait()
                 self._wanted.clear()
-                self._idle.set()
+                while self._outbox:
+                    await window.acquire()
+                    self._in_flight += 1
+                    task = tasks.create_task(self._publish(client, self._outbox.popleft(), version))
+                    task.add_done_callback(published)
+
+    def _settle(self) -> None:
+        if not self._outbox and not self._in_flight:
+            self._idle.set()
 
     async def _publish(self, client: aiomqtt.Client, message: Publish, version: str) -> None:
         properties = None
@@ -263,7 +285,9 @@ async def _until_one_fails(*work: Coroutine[None, None, None]) -> None:
             for coroutine in work:
                 tasks.create_task(coroutine)
     except* aiomqtt.MqttError as lost:
-        failure = lost.exceptions[0]
+        failure: BaseException = lost
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
     raise failure
 
 

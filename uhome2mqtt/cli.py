@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from uhome2mqtt import __version__, logs
 from uhome2mqtt.errors import CloudError, SettingsError, UhomeToMqttError
 from uhome2mqtt.model import FailureKind
 from uhome2mqtt.settings import Settings, load
+from uhome2mqtt.threads import Abandonable
 
 OK, UNEXPECTED, USAGE = 0, 1, 2
 UNAVAILABLE, NO_PERMISSION, CONFIG = 69, 77, 78
@@ -74,20 +76,39 @@ def _with_config(parser: argparse.ArgumentParser, run: Callable[[argparse.Namesp
 
 
 def _demo_parser(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after N seconds; without it, at Ctrl-C")
-    parser.add_argument("--mqtt-port", type=int, metavar="N", help="port of the broker (default: 1883, or a free one)")
+    parser.add_argument("--seconds", type=_seconds, metavar="N", help="end after N seconds; without it, at Ctrl-C")
     parser.add_argument(
-        "--cloud-port", type=int, default=0, metavar="N", help="port of the cloud (default: a free one)"
+        "--mqtt-port", type=_port, metavar="N", help="port of the broker (default: 1883, or a free one)"
+    )
+    parser.add_argument(
+        "--cloud-port", type=_port, default=0, metavar="N", help="port of the cloud (default: a free one)"
     )
     parser.set_defaults(run=_demo)
 
 
 def _simulate_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8088, metavar="N", help="port to listen on (default: 8088; 0: any)")
+    parser.add_argument(
+        "--port", type=_port, default=8088, metavar="N", help="port to listen on (default: 8088; 0: any)"
+    )
     parser.add_argument("--quirk", action="append", default=[], metavar="NAME=VALUE", help="change one behaviour")
     parser.add_argument("--live", action="store_true", help="let somebody live in the house")
     parser.set_defaults(run=_simulate)
+
+
+def _port(text: str) -> int:
+    """Read a port, for argparse, which names what was given."""
+    if not text.isascii() or not text.isdecimal() or int(text) > 65535:  # noqa: PLR2004 - the last port
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number of 0 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    """Read a positive time, for argparse."""
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: a number of seconds above 0")
+    return seconds
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -104,6 +125,7 @@ def _until_stopped(work: Callable[[asyncio.Event], Coroutine[None, None, None]])
     async def run() -> None:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_default_executor(Abandonable())
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, _no_reload)

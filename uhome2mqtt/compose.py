@@ -129,12 +129,14 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     mqtt = settings.mqtt
     if not mqtt.endpoint.tls:
         return None
+    used = f"mqtt.ca_file: {mqtt.ca_file}"
     try:
         context = ssl.create_default_context(cafile=mqtt.ca_file)
         if mqtt.cert_file:
+            used = f"mqtt.cert_file, mqtt.key_file: {mqtt.cert_file}, {mqtt.key_file or 'the same'}"
             context.load_cert_chain(mqtt.cert_file, mqtt.key_file)
     except (OSError, ssl.SSLError) as problem:
-        raise SettingsError((f"mqtt.ca_file, mqtt.cert_file, mqtt.key_file: cannot be used: {problem}",)) from None
+        raise SettingsError((f"{used} cannot be used: {problem}",)) from None
     if not mqtt.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

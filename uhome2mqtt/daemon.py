@@ -84,6 +84,7 @@ class Daemon:
             self.tell(Started())
             await stopping.wait()
             engine.cancel()
+            broker.drop_backlog()
             await self._supervise(self._handle(StopRequested()))
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WITHIN):

@@ -10,6 +10,9 @@ from uhome2mqtt.model import Failure, FailureKind
 AUTHORIZATION_CODES = frozenset({"INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN-EXPIRED", "UNAUTHORIZED"})
 """`INVALID_TOKEN` is documented and seen; the others are the spellings of the connector it descends from."""
 
+LOGIN_NEEDED = "LOGIN_NEEDED"
+"""The bridge's own code where it has no usable tokens: such a failure has cost the cloud nothing."""
+
 HTTP_AUTHORIZATION = frozenset({401, 403})
 HTTP_RATE_LIMITED = 429
 HTTP_TRANSIENT = frozenset({400, 408, 425})

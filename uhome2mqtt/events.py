@@ -21,6 +21,11 @@ class Now:
     monotonic: float
     utc: datetime
 
+    @property
+    def stamp(self) -> str:
+        """The time as it is published: ISO 8601, UTC, milliseconds."""
+        return self.utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
 
 # --- events ---
 

@@ -77,6 +77,8 @@ def code_of(redirected: str, state: str) -> str:
         parameters = parse_qs(urlsplit(redirected.strip()).query)
     except ValueError as problem:
         raise _refused("unreadable_address", f"that is no address: {problem}") from None
+    if not parameters:
+        raise _refused("no_address", "that is not the address that the browser was sent to: it has no parameters")
     return code_of_query({name: values[0] for name, values in parameters.items()}, state)
 
 
@@ -146,13 +148,18 @@ def _grant(status: int, body: bytes) -> Grant:
     wrapped = members.get("data")
     fields = {**members, **wrapped} if isinstance(wrapped, dict) else members
     token, refresh_token = fields.get("access_token"), fields.get("refresh_token")
-    if isinstance(token, str) and token:
+    if usable_token(token):
         return Grant(
-            access_token=token,
-            refresh_token=refresh_token if isinstance(refresh_token, str) and refresh_token else None,
+            access_token=str(token),
+            refresh_token=str(refresh_token) if usable_token(refresh_token) else None,
             expires_at=time.time() + _lifetime(fields.get("expires_in")),
         )
     raise CloudError(_failure(status, fields))
+
+
+def usable_token(value: Json) -> bool:
+    """Tell whether this can be sent as a token: printable ASCII, as RFC 6749 has it."""
+    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
 
 
 def _lifetime(value: Json) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from uhome2mqtt import logs, oauth
-from uhome2mqtt.errors import CloudError, StorageError
+from uhome2mqtt.errors import LOGIN_NEEDED, CloudError, StorageError
 from uhome2mqtt.model import Failure, FailureKind, parse_json
 from uhome2mqtt.storage import ensure_private_directory, read_private, write_private
 
@@ -133,7 +133,7 @@ class Tokens:
 
 def _login_needed(why: str) -> CloudError:
     return CloudError(
-        Failure(kind=FailureKind.AUTHORIZATION, code="LOGIN_NEEDED", message=f"{why}; run: uhome2mqtt login")
+        Failure(kind=FailureKind.AUTHORIZATION, code=LOGIN_NEEDED, message=f"{why}; run: uhome2mqtt login")
     )
 
 
@@ -162,7 +162,7 @@ def _decode(content: bytes) -> oauth.Grant:
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise ValueError("it is not of a version that is known here")
     access, refresh, expires = (document.get(name) for name in ("access_token", "refresh_token", "expires_at"))
-    if isinstance(access, str) and isinstance(expires, int | float):
-        refresh = refresh if isinstance(refresh, str) else None
-        return oauth.Grant(access_token=access, refresh_token=refresh, expires_at=expires)
+    if oauth.usable_token(access) and isinstance(expires, int | float):
+        kept = str(refresh) if oauth.usable_token(refresh) else None
+        return oauth.Grant(access_token=str(access), refresh_token=kept, expires_at=expires)
     raise ValueError("it holds no access token with its end")

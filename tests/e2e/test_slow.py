@@ -114,7 +114,7 @@ async def started_before_the_cloud(stage: Stage) -> None:
         await stage.log_in()
         await stage.complete()
         await stage.ear.until("bridge/cloud", "online")
-        await stage.close()
+        await stage.aclose()
 
 
 SCENARIOS: tuple[Scenario, ...] = (cloud_answers_500, keypad, without_login, login_revoked, started_before_the_cloud)

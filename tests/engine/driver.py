@@ -24,6 +24,7 @@ from uhome2mqtt.catalogue.attributes import (
     SWITCH,
 )
 from uhome2mqtt.engine import Engine, EngineConfig
+from uhome2mqtt.errors import LOGIN_NEEDED
 from uhome2mqtt.events import (
     BrokerConnected,
     BrokerDisconnected,
@@ -84,8 +85,9 @@ def report_of(device: Device, error: str | None = None, /, **states: Json) -> Re
 
 
 def failure(kind: FailureKind, retry_after: float | None = None) -> Failure:
-    """Compose a failure whose code names its kind."""
-    return Failure(kind=kind, code=f"{kind}_code", message=f"{kind} message", retry_after=retry_after)
+    """Compose a failure whose code names its kind; an authorization is missing because nobody has logged in."""
+    code = LOGIN_NEEDED if kind is FailureKind.AUTHORIZATION else f"{kind}_code"
+    return Failure(kind=kind, code=code, message=f"{kind} message", retry_after=retry_after)
 
 
 def running(

@@ -6,8 +6,8 @@ import pytest
 
 from uhome2mqtt.engine import EngineConfig
 from uhome2mqtt.engine.cloud_state import LONGEST_PAUSE, pause
-from uhome2mqtt.events import Started
-from uhome2mqtt.model import FailureKind, Source
+from uhome2mqtt.events import QueryFailed, Started
+from uhome2mqtt.model import Failure, FailureKind, Source
 
 from .driver import BACK, FRONT, PLUG, TOPICS, Driver, failure, running
 
@@ -145,6 +145,23 @@ def test_unauthorized_is_looked_at_often() -> None:
         house.end_queries(AUTHORIZATION)
     assert house.looks(Source.QUERY) == [5 * step for step in range(1, 11)]
     assert len(house.lists) == 10
+    assert house["bridge/cloud"] == "unauthorized"
+
+
+def test_refused_tokens_are_no_hammer() -> None:
+    """While the cloud refuses tokens that look good the pauses grow, to a minute: a new login must heal that soon."""
+    house = running(FRONT)
+    refused = Failure(kind=AUTHORIZATION, code="INVALID_TOKEN", message="no")
+    waits = []
+    for _ in range(4):
+        house.mark()
+        while not house.open:
+            house.advance(1)
+        waits.append(round(house.monotonic - house.marked))
+        [query] = house.open
+        house.take(QueryFailed(query=query, failure=refused))
+        house.end_queries()
+    assert waits == [30, 30, 60, 60]
     assert house["bridge/cloud"] == "unauthorized"
 
 

@@ -62,20 +62,22 @@ def test_the_first_list_waits_for_the_broker() -> None:
 
 
 def test_the_account_is_identified_once() -> None:
-    """After the first list the account is asked for, and its hashed id is told in `bridge/info`."""
+    """After a list the account is asked for until it is known; its hashed id is told in `bridge/info`."""
     house = running(FRONT)
     house.listed(FRONT)
+    assert house.identified == 2
     house.take(AccountIdentified(account="hash"))
-    assert house.identified == 1
+    house.listed(FRONT)
+    assert house.identified == 2
     assert json.loads(house["bridge/info"])["account"] == "hash"
 
 
 def test_removal_after_two_lists() -> None:
-    """A device is offline after one list without it and removed after two, its config topic first."""
+    """A device is only noted as missing after one list without it, and removed after two, its config topic first."""
     house = running(FRONT, BACK)
     house.listed(BACK)
-    assert house["front/availability"] == "offline"
-    assert json.loads(house["bridge/devices"])[0]["removed"] is True
+    assert house["front/availability"] == "online"
+    assert json.loads(house["bridge/devices"])[0]["missing"] is True
     assert CONFIG in house.broker
     before = len(house.published)
     house.listed(BACK)
@@ -121,7 +123,7 @@ def test_a_device_returns_in_time() -> None:
     house.listed(FRONT)
     assert (house["front/availability"], house["front/lock"]) == ("online", "LOCKED")
     house.listed()
-    assert house["front/availability"] == "offline"
+    assert house["front/availability"] == "online"
     assert CONFIG in house.broker
 
 

@@ -145,7 +145,7 @@ def test_without_authorization() -> None:
     house = asked(word="UNLOCK")
     house.fail(FailureKind.AUTHORIZATION)
     house.advance(60)
-    assert house.outcomes("front") == ["failed authorization_code"]
+    assert house.outcomes("front") == ["failed LOGIN_NEEDED"]
     assert len(house.sent) == 1
 
 

@@ -46,11 +46,33 @@ def test_pins_are_adopted() -> None:
 
 
 def test_keys_survive_a_restart() -> None:
-    """`door` and `mode`, which were shown once, exist after a restart before they are reported again, as unknown."""
+    """After a restart what was retained stands, `door` and `mode` too, until there is news or it is out of date."""
+    left = earlier_run(FRONT)
+    house = restarted(left)
+    house.listed(FRONT)
+    shown = ("front", "front/door", "front/mode", "front/lock", "front/battery")
+    assert [house[topic] for topic in shown] == [left[f"{BASE}/{topic}"] for topic in shown]
+    assert {"door", "mode"} <= house.config_of(FRONT)["components"].keys()
+    house.end_queries(FailureKind.UNCERTAIN)
+    house.advance(EngineConfig(topics=TOPICS).stale_after)
+    assert (house["front/door"], house["front/lock"], house["front/stale"]) == ("None", "None", "ON")
+
+
+def test_news_ends_what_stood() -> None:
+    """The first report after a restart replaces all that was retained, also one that says `Offline`."""
     house = restarted(earlier_run(FRONT))
     house.listed(FRONT)
-    assert (house["front/door"], house["front/mode"], house["front/lock"]) == ("None", "None", "None")
-    assert {"door", "mode"} <= house.config_of(FRONT)["components"].keys()
+    house.answer("front", health="Offline", lock="Unlocked")
+    assert (house["front/lock"], house["front/connectivity"]) == ("None", "offline")
+
+
+def test_a_command_before_the_first_list() -> None:
+    """A command for a device that an earlier run knew fails where its outcome is looked for, and says why."""
+    house = restarted(earlier_run(FRONT))
+    house.say("front/lock/set", "LOCK")
+    [end] = house.results("front")
+    assert (end["event_type"], end["reason"], end["payload"]) == ("failed", "NO_DEVICE_LIST", "LOCK")
+    assert house.commands() == []
 
 
 def test_keys_survive_with_the_state_directory() -> None:

@@ -203,14 +203,25 @@ def test_another_error_is_no_offline_report() -> None:
     assert house["front/lock"] == "LOCKED"
 
 
-def test_a_report_without_health_says_nothing_of_it() -> None:
-    """A report that carries no health neither ends nor lengthens a row of offline reports."""
+def test_a_report_without_health_shows_that_the_device_is_there() -> None:
+    """Whoever reports is within reach: states without a health end a row of offline reports."""
     house = reported()
     house.report("front", health="Offline")
     house.report("front", battery=3)
-    assert house["front/connectivity"] == "online"
     house.report("front", health="Offline")
-    assert house["front/connectivity"] == "offline"
+    assert house["front/connectivity"] == "online"
+    for _ in range(2):
+        house.report("front", "DEVICE_OFFLINE")
+    assert house["front/lock"] == "None"
+    house.report("front", lock="Locked")
+    assert house["front/lock"] == "LOCKED"
+
+
+def test_an_unknown_health() -> None:
+    """A word of health that nobody knows is unknown; the device has reported all the same."""
+    house = reported()
+    house.report("front", health="Sleeping", lock="Unlocked")
+    assert (house["front/connectivity"], house["front/lock"]) == ("None", "UNLOCKED")
 
 
 def test_the_first_report_ever_is_offline() -> None:

@@ -120,7 +120,7 @@ class Stage:
         said += [f"{heard.topic} {heard.payload}" for heard in self.ear.heard]
         return [text for text in said if any(secret in text for secret in self.secrets)]
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """End all programs."""
         for program in self.programs:
             await program.close()
@@ -135,7 +135,7 @@ async def staged(directory: Path, broker: Mosquitto) -> AsyncIterator[Stage]:
         try:
             yield stage
         finally:
-            await stage.close()
+            await stage.aclose()
         assert stage.leaks() == []
 
 

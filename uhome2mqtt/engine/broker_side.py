@@ -59,7 +59,10 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     if event.retained:
         house.reception.refuse_retained(turn, event, topic)
     elif isinstance(topic, SetTopic):
-        house.reception.receive(turn, event, topic, node)
+        if node is None and not house.registry.lists and house.registry.is_pinned(topic.device):
+            house.reception.fail_early(turn, event, topic, house.cloud.status)
+        else:
+            house.reception.receive(turn, event, topic, node)
     else:
         _get(house, turn, event, node)
 
@@ -68,7 +71,10 @@ def forget_earlier_run(house: House, turn: Turn) -> None:
     """Withdraw what an earlier run claimed and no device list has renewed in time."""
     if not house.retained.connected:
         return
-    unrenewed = [publish for publish in house.withdrawals if publish.topic in (house.left_over or {})]
+    turn.touched |= house.earlier & house.registry.nodes.keys()
+    house.earlier.clear()
+    absent = {topic for topic, owner in (house.left_over or {}).items() if owner not in house.registry.nodes}
+    unrenewed = [publish for publish in house.withdrawals if publish.topic in absent]
     house.withdrawals = ()
     if unrenewed:
         turn.note("warning", "earlier_states_withdrawn", topics=len(unrenewed))
@@ -86,6 +92,7 @@ def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:
     topics = house.config.topics
     house.registry.adopt(pins_of(topics, retained))
     house.left_over = owners(topics, retained, house.registry.pins)
+    house.earlier = {owner for owner in house.left_over.values() if owner is not None} - house.registry.nodes.keys()
     configs = (topic for topic in house.left_over if topics.is_discovery(topic))
     house.retained.remember({topic: retained[topic].decode(errors="replace") for topic in configs})
     house.withdrawals = tuple(forgotten(topics, retained))

@@ -10,6 +10,7 @@ from uhome2mqtt.engine.policy import unmatched
 from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.errors import LOGIN_NEEDED
 from uhome2mqtt.events import (
     CommandAnswered,
     CommandFailed,
@@ -25,8 +26,10 @@ LIST_AGAIN = 60.0
 LIST_AGAIN_EMPTY = 300.0
 """Seconds until an account without devices is looked at again: somebody may be selecting them in the app."""
 LIST_RETRY = 5.0
-UNAUTHORIZED_RETRY = 5.0
-"""Seconds; asking costs nothing then: without a usable grant no request leaves the house."""
+LOGIN_RETRY = 5.0
+"""Seconds; asking costs nothing then: without usable tokens no request leaves the house."""
+LONGEST_UNAUTHORIZED = 60.0
+"""Seconds between requests while the cloud refuses tokens that look good: a login must heal that soon."""
 
 
 def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
@@ -39,7 +42,6 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
     if house.left_over is None:
         house.early_list = event
         return
-    first = house.registry.lists == 0
     changes = house.registry.listed(event.devices, turn.now)
     _announce(house, turn, changes)
     _clear_left_over(house, turn)
@@ -51,7 +53,7 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
     turn.touched |= house.registry.nodes.keys()
     turn.touch_bridge()
     house.timers.set(Timer(LIST), turn.now.monotonic + _list_pause(house))
-    if first:
+    if house.info["account"] is None:
         turn.emit(IdentifyAccount())
     if changes.added:
         poll(house, turn)
@@ -70,6 +72,8 @@ def states_reported(house: House, turn: Turn, event: StatesReported) -> None:
     asked = turn.now.monotonic if event.query is None else house.queries.asked(event.query)
     for report in event.reports:
         _reported(house, turn, report, event.source, asked)
+    if event.query is None:
+        _take_stock(house, turn)
 
 
 def query_ended(house: House, turn: Turn, query: int) -> None:
@@ -79,6 +83,7 @@ def query_ended(house: House, turn: Turn, query: int) -> None:
         succeeded(house, turn)
     else:
         failed(house, turn, ended.failure)
+    _take_stock(house, turn)
     for device_id in sorted(house.commands.awaiting(query)):
         house.commands.query_ended(turn, house.registry.nodes[device_id], query)
     if ended.poll:
@@ -93,6 +98,7 @@ def command_answered(house: House, turn: Turn, event: CommandAnswered) -> None:
     house.commands.answered(turn, house.registry.nodes[device_id], event)
     if event.report is not None:
         _reported(house, turn, event.report, Source.CONFIRM, turn.now.monotonic)
+        _take_stock(house, turn)
 
 
 def command_failed(house: House, turn: Turn, event: CommandFailed) -> None:
@@ -144,6 +150,14 @@ def _hurry(house: House, turn: Turn) -> None:
             house.timers.set(timer, turn.now.monotonic)
 
 
+def _take_stock(house: House, turn: Turn) -> None:
+    """Tell and keep what devices have shown for the first time, once for all reports of a query."""
+    if house.inventory_changed:
+        house.inventory_changed = False
+        turn.pins_touched = True
+        turn.touch_bridge()
+
+
 def _announce(house: House, turn: Turn, changes: Changes) -> None:
     nodes = house.registry.nodes
     for event, announced in (
@@ -166,12 +180,12 @@ def _clear_left_over(house: House, turn: Turn) -> None:
     """Clear what an earlier run left and nothing wants now; of devices that are not listed, after a second list."""
     left_over = house.left_over or {}
     nodes = house.registry.nodes
-    desired = {topic for node in nodes.values() for topic in house.device_topics(node, turn.now)}
-    desired |= house.bridge_topics().keys()
+    wanted = set(house.bridge_topics()).union(*(house.device_topics(node, turn.now) for node in nodes.values()))
+    due = set(house.bridge_topics()).union(*(house.due_topics(node, turn.now) for node in nodes.values()))
     certain = house.registry.lists > 1
-    clear = {topic for topic, owner in left_over.items() if topic not in desired and (certain or owner in nodes)}
+    clear = {topic for topic, owner in left_over.items() if topic not in wanted and (certain or owner in nodes)}
     turn.effects.extend(house.retained.clear(clear))
-    house.left_over = {topic: owner for topic, owner in left_over.items() if topic not in desired | clear}
+    house.left_over = {topic: owner for topic, owner in left_over.items() if topic not in due | clear}
 
 
 def _reported(house: House, turn: Turn, report: Report, source: Source, asked: float) -> None:
@@ -184,9 +198,9 @@ def _reported(house: House, turn: Turn, report: Report, source: Source, asked: f
     if report.error is not None:
         turn.note("info", "device_error", device=node.level, error=report.error.code, why=report.error.message)
     merged = merge(node, report, source, turn.now)
+    house.earlier.discard(report.device_id)
     if house.registry.observed(merged):
-        turn.pins_touched = True
-        turn.touch_bridge()
+        house.inventory_changed = True
     if not is_out_of_reach(report):
         house.commands.reported(turn, merged, report, source, asked)
     house.watch_staleness(merged, turn.now)
@@ -194,7 +208,8 @@ def _reported(house: House, turn: Turn, report: Report, source: Source, asked: f
 
 
 def _list_pause(house: House) -> float:
-    if house.registry.anybody_missing or house.left_over:
+    absent = set((house.left_over or {}).values()) - house.registry.nodes.keys()
+    if house.registry.anybody_missing or absent:
         return LIST_AGAIN
     return house.config.list_interval if house.registry.nodes else LIST_AGAIN_EMPTY
 
@@ -205,6 +220,7 @@ def _poll_pause(house: House, failure: Failure | None) -> float:
 
 
 def _pause(house: House, base: float, failure: Failure) -> float:
-    if failure.kind is FailureKind.AUTHORIZATION:
-        return UNAUTHORIZED_RETRY
-    return pause(base, house.cloud.failures, house.chance(), failure)
+    if failure.code == LOGIN_NEEDED:
+        return LOGIN_RETRY
+    wait = pause(base, house.cloud.failures, house.chance(), failure)
+    return min(wait, LONGEST_UNAUTHORIZED) if failure.kind is FailureKind.AUTHORIZATION else wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uhome2mqtt.errors import LOGIN_NEEDED
 from uhome2mqtt.model import Failure, FailureKind
 
 OFFLINE_AFTER = 3
@@ -37,8 +38,9 @@ class CloudState:
         Waiting for a login is no row of failures: nobody was asked.
         """
         self.failures += 1
-        if failure.kind is FailureKind.AUTHORIZATION:
+        if failure.code == LOGIN_NEEDED:
             self.failures = 1
+        if failure.kind is FailureKind.AUTHORIZATION:
             self.unauthorized = True
             self.status = "unauthorized"
         elif failure.kind in _ANSWERS or (self._reached and self.failures < OFFLINE_AFTER):

@@ -39,15 +39,17 @@ class House:
         self.retained = Retained()
         self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": "disabled"}
         self.left_over: dict[str, str | None] | None = None
+        self.earlier: set[str] = set()
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
         self.list_failed = False
+        self.inventory_changed = False
         self.last_get: dict[str, float] = {}
         self._noted: set[tuple[str, str]] = set()
 
     def bridge_event(self, turn: Turn, event: str, **fields: Json) -> None:
         """Tell everybody on the bridge's event topic."""
-        document: dict[str, Json] = {"event_type": event, **fields, "at": turn.now.utc.isoformat(timespec="seconds")}
+        document: dict[str, Json] = {"event_type": event, **fields, "at": turn.now.stamp}
         turn.emit(Publish(topic=self.config.topics.bridge_event, payload=dump(document), retain=False))
         turn.note("info", event, **fields)
 
@@ -77,6 +79,14 @@ class House:
     def device_topics(self, node: Node, now: Now) -> dict[str, str]:
         return project_device(node, self.commands.of(node.device.id), self.config, now)
 
+    def due_topics(self, node: Node, now: Now) -> dict[str, str]:
+        """Give what is to be published of a device: what an earlier run retained stands until there is news."""
+        topics = self.device_topics(node, now)
+        if node.device.id not in self.earlier:
+            return topics
+        standing = self.config.topics.availability(node.level)
+        return {topic: topics[topic] for topic in topics if topic == standing or self.config.topics.is_discovery(topic)}
+
     def bridge_topics(self) -> dict[str, str]:
         nodes = self.registry.nodes.values() if self.registry.lists else None
         return project_bridge(nodes, self.config, self.cloud.status, self.info)
@@ -86,7 +96,7 @@ class House:
         publishes: list[Publish] = []
         for device_id in sorted(turn.touched):
             node = self.registry.nodes.get(device_id)
-            publishes += self.retained.update(device_id, {} if node is None else self.device_topics(node, turn.now))
+            publishes += self.retained.update(device_id, {} if node is None else self.due_topics(node, turn.now))
         if turn.bridge_touched:
             publishes += self.retained.update(BRIDGE, self.bridge_topics())
         if turn.everything_asserted:

@@ -12,6 +12,8 @@ from uhome2mqtt.events import Now
 from uhome2mqtt.model import Attribute, Device, Json, Report, Source, canonical
 
 OFFLINE_CODES = frozenset({"DEVICE_OFFLINE", "DEVICE-OFFLINE"})
+_HEALTH_WORDS = ("online", "offline")
+"""Anything else is unknown. While one of these stands, only the count of reports makes a device offline."""
 OFFLINE_AFTER = 2
 """The cloud sometimes calls a device offline for a single report, so that one does not count."""
 
@@ -74,7 +76,7 @@ class Node:
         findings: dict[Attribute, Json] = {STALE: "ON" if self._stale_at(stale_after) <= now.monotonic else "OFF"}
         if self.offline:
             findings[CONNECTIVITY] = "offline"
-        elif HEALTH in self.claimable(now, stale_after):
+        elif canonical(self.claimable(now, stale_after).get(HEALTH)) in _HEALTH_WORDS:
             findings[CONNECTIVITY] = "online"
         if self.last_reported is not None:
             findings[LAST_REPORTED] = self.last_reported.isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -115,8 +117,6 @@ def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
     out_of_reach = is_out_of_reach(report)
     if out_of_reach:
         node = replace(node, offline_reports=node.offline_reports + 1)
-    elif canonical(report.states.get(HEALTH)) == "online":
-        node = replace(node, offline_reports=0)
     if not report.states:
         return node
     fresh = {
@@ -124,7 +124,10 @@ def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
         for name, value in report.states.items()
     }
     node = replace(node, facts={**node.facts, **fresh}, observed=node.observed | report.states.keys())
-    return node if out_of_reach else replace(node, last_reported=now.utc, source=source)
+    if out_of_reach:
+        return node
+    # Whoever reports is within reach, whether the report says so or carries no health at all.
+    return replace(node, offline_reports=0, last_reported=now.utc, source=source)
 
 
 def _kept(node: Node, name: Attribute) -> float | None:

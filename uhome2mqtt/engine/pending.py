@@ -117,7 +117,7 @@ def result(
         "reason": reason,
         "message": message,
         "seconds": round(seconds, 2),
-        "at": now.utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "at": now.stamp,
     }
 
 

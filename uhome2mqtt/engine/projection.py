@@ -20,9 +20,11 @@ def dump(value: Json) -> str:
 
 
 def project_device(node: Node, pending: Iterable[Pending], config: EngineConfig, now: Now) -> dict[str, str]:
-    """Give every retained topic of a device with its payload, the config topic first."""
+    """Give every retained topic of a device with its payload, the config topic first.
+
+    A device that one list did not have is still there: it takes two until it is gone.
+    """
     topics, level = config.topics, node.level
-    present = node.enabled and not node.missing_lists
     projected: dict[str, str] = {}
     if node.enabled:
         if config.discovery:
@@ -34,7 +36,7 @@ def project_device(node: Node, pending: Iterable[Pending], config: EngineConfig,
             projected[topics.key(level, row.key)] = dump(value) if row.value_type == "object" else text_of(value)
         if config.json_state:
             projected[topics.device(level)] = dump(document)
-    projected[topics.availability(level)] = "online" if present else "offline"
+    projected[topics.availability(level)] = "online" if node.enabled else "offline"
     return projected
 
 
@@ -92,7 +94,7 @@ def _listed(node: Node) -> dict[str, Json]:
         "category": device.category,
         "handle_type": device.handle_type,
         "enabled": node.enabled,
-        "removed": bool(node.missing_lists),
+        "missing": bool(node.missing_lists),
         "capabilities": list[Json](capabilities(node.known)),
         "observed": list[Json](sorted(node.observed)),
         "keys": [_described(row) for row in descriptions_for(node.known)],

@@ -59,6 +59,12 @@ class Reception:
         key = topic.key if isinstance(topic, SetTopic) else None
         self._refuse(turn, message, topic.device, key, message.payload, RefusalError("RETAINED", why))
 
+    def fail_early(self, turn: Turn, message: MessageReceived, topic: SetTopic, cloud: str) -> None:
+        """Fail a command for a device that an earlier run knew, before this one has a device list."""
+        why = f"the device list has not been read yet, since the cloud is {cloud}"
+        refusal = RefusalError("NO_DEVICE_LIST", why)
+        self._refuse(turn, message, topic.device, topic.key, message.payload, refusal, event=Outcome.FAILED)
+
     def receive(self, turn: Turn, message: MessageReceived, topic: SetTopic, node: Node | None) -> None:
         """Make commands of a message, or refuse it."""
         if node is None:
@@ -84,11 +90,12 @@ class Reception:
         payload: Json | bytes,
         refusal: RefusalError,
         transaction: Json = None,
+        event: Outcome = Outcome.REFUSED,
     ) -> None:
         """Say that and why a message is refused: with the device's outcomes, or to all if there is no such device."""
         given: Json = payload.decode(errors="replace") if isinstance(payload, bytes) else payload
         document = result(
-            event=Outcome.REFUSED,
+            event=event,
             key=key,
             payload=given[:SHOWN_PAYLOAD] if isinstance(given, str) else given,
             transaction=transaction,
@@ -96,7 +103,7 @@ class Reception:
             message=refusal.message,
             now=turn.now,
         )
-        turn.note("warning", "command_refused", device=level, key=key, reason=refusal.reason, message=refusal.message)
+        turn.note("warning", f"command_{event}", device=level, key=key, reason=refusal.reason, message=refusal.message)
         if refusal.reason == "UNKNOWN_DEVICE":
             publish_result(turn, self._config.topics.bridge_event, {**document, "device": level}, message.reply)
         else:

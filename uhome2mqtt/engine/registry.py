@@ -41,6 +41,10 @@ class Registry:
         device_id = self._levels.get(level)
         return None if device_id is None else self.nodes[device_id]
 
+    def is_pinned(self, level: str) -> bool:
+        """Tell whether a device had this topic level, though it may not be listed now."""
+        return level in self._pinned
+
     def adopt(self, pins: Mapping[str, Pin]) -> None:
         """Take pins that the broker remembers; what is known already is not replaced, and no topic given twice."""
         for device_id, pin in pins.items():

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from uhome2mqtt.catalogue import DESCRIPTIONS
 from uhome2mqtt.errors import SettingsError
 from uhome2mqtt.settings.sections import (
     Commands,
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
 def _conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _polling_conflicts(settings.polling)
     yield from _web_conflicts(settings.web)
+    yield from _unknown_words(settings.commands)
     yield from _shared_topics(settings.devices)
     notifications = settings.notifications
     url = (notifications.public_url or "https:").lower()
@@ -124,6 +126,16 @@ def _conflicts(settings: Settings) -> Iterator[Conflict]:
         yield ("notifications", "public_url"), "it is not https, and notifications.allow_http is false", (switch,)
     if settings.mqtt.key_file and not settings.mqtt.cert_file:
         yield ("mqtt", "key_file"), "it needs mqtt.cert_file", (("mqtt", "cert_file"),)
+
+
+def _unknown_words(commands: Commands) -> Iterator[Conflict]:
+    """Find words in commands.allow that nothing takes: a misspelt one would silently forbid what it means."""
+    takes = {row.key: row.settable for row in DESCRIPTIONS if row.parse is not None}
+    known = dict.fromkeys((*(word for words in takes.values() for word in words if word.isalpha()), *takes))
+    for subject, words in {} if commands.allow == "all" else commands.allow.items():
+        for word in () if words == "all" else words:
+            if word.casefold() not in {name.casefold() for name in known}:
+                yield ("commands", "allow"), f"{subject} has {word}, and known are {', '.join(known)}", ()
 
 
 def _polling_conflicts(polling: Polling) -> Iterator[Conflict]:
