@@ -108,7 +108,7 @@ async def test_no_answer(tmp_path: Path, cloud_account: Account) -> None:
     """A login without an answer on standard input is not granted."""
     code, _, err = await run("login", "--paste", "-c", write(tmp_path, cloud_account))
     assert code == 77
-    assert "start again" in err
+    assert "no parameters" in err
 
 
 async def test_unreachable(tmp_path: Path, cloud_account: Account) -> None:
