@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.conftest import Logged
-from tests.support.ear import Ear, client, held, properties
+from tests.support.ear import Ear, client, ear, held, properties
 from tests.support.mosquitto import Mosquitto
 from tests.support.patience import eventually, free_port
 from tests.support.relay import Cut, refuse_5, relay, websocket
 from uhome2mqtt import broker as broker_module
-from uhome2mqtt.broker import EVENTS_KEPT, Broker, Link
+from uhome2mqtt.broker import EVENTS_KEPT, IN_FLIGHT, Broker, Link
 from uhome2mqtt.demo.broker import _rumqttd
 from uhome2mqtt.events import (
     BrokerConnected,
@@ -132,13 +132,18 @@ async def test_read_back_again(mosquitto: Mosquitto, listener: Ear) -> None:
 
 @pytest.mark.usefixtures("impatient")
 async def test_read_back_refused(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:
-    """A broker that takes no second connection is said to, and used all the same."""
+    """A broker that cannot be read back is used all the same, and read back at the next connection."""
+    await listener.say("front_door/lock", "LOCKED", retain=True)
 
     def cut(number: int, chunk: bytes) -> bytes | Cut:
         return Cut() if number == 2 else chunk
 
     async with relay(mosquitto.port, cut) as line, at_work(link(line.port, listener.base)) as bridge:
         assert (await bridge.until(BrokerConnected, deadline=15)).retained == {}
+        line.cut()
+        again = await bridge.until(BrokerConnected, 2)
+        assert again.retained is not None
+        assert listener.topic("front_door/lock") in again.retained
     assert [line["level"] for line in logged("read_back_failed")] == ["warning"]
 
 
@@ -224,6 +229,7 @@ async def test_publish(mosquitto: Mosquitto, listener: Ear) -> None:
         async with asyncio.timeout(10):
             await bridge.broker.flushed()
         await listener.until("x/kept", "1")
+        await listener.until("x/y", "299")
         assert listener.payloads("x/y") == [str(number) for number in range(300)]
         assert (await held(mosquitto, f"{listener.base}/x"))[listener.topic("x/kept")] == "1"
 
@@ -243,6 +249,26 @@ async def test_publish_without_connection(mosquitto: Mosquitto, listener: Ear) -
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_backlog(tmp_path: Path) -> None:
+    """At the end retained messages that wait behind a slow broker are left out, and events are not."""
+    with Mosquitto(tmp_path) as slow:
+        async with ear(slow, "home") as listener, at_work(link(slow.port, "home")) as bridge:
+            await bridge.until(BrokerConnected)
+            slow.send(signal.SIGSTOP)
+            for number in range(60):
+                bridge.broker.publish(Publish(topic="home/x/state", payload=str(number)))
+            await asyncio.sleep(0)
+            bridge.broker.drop_backlog()
+            await asyncio.sleep(0)
+            bridge.broker.publish(Publish(topic="home/x/event", payload="last", retain=False))
+            slow.send(signal.SIGCONT)
+            async with asyncio.timeout(5):
+                await bridge.broker.flushed()
+            await listener.until("x/event", "last")
+            assert len(listener.payloads("x/state")) <= IN_FLIGHT
+            assert len(bridge.told) == 1
 
 
 async def test_lost_while_publishing(mosquitto: Mosquitto, listener: Ear) -> None:

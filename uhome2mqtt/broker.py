@@ -139,9 +139,10 @@ class Broker:
             raise aiomqtt.MqttError(str(problem)) from None
         async with _entered(client):
             self._best = min(self._best, self._protocol)
-            retained = None if self._read else await self._read_back(version)
+            retained, complete = (None, True) if self._read else await self._read_back(version)
             await self._subscribe(client, version)
-            self._connected = True
+            # Not before it is told: what has been read for nobody is read again.
+            self._connected, self._read = True, complete
             self._log.info("broker_connected", host=self._link.host, port=self._link.port, protocol=version)
             self._tell(BrokerConnected(protocol=version, retained=retained))
             await _until_one_fails(self._receive(client), self._send(client, version))
@@ -188,29 +189,23 @@ class Broker:
     def _will(self) -> aiomqtt.Will:
         return aiomqtt.Will(self._link.will_topic, "offline", qos=1, retain=True)
 
-    async def _read_back(self, version: str) -> dict[str, bytes]:
-        """Collect what the broker retains, over a connection of its own.
+    async def _read_back(self, version: str) -> tuple[dict[str, bytes], bool]:
+        """Collect what the broker retains, over a connection of its own; gives it, and whether that worked.
 
         On the main connection the wide subscriptions would overlap with those for commands, and a broker may then
         deliver a command twice.
         """
         retained: dict[str, bytes] = {}
         client = self._client(version, f"{self._link.client_id}-read")
-        with suppress(TimeoutError):
-            try:
-                async with client, asyncio.timeout(LONGEST_READ_BACK):
-                    await client.subscribe(
-                        [(topic, 0) for topic in self._link.read_back_filters]
-                        if version != "5"
-                        else [(topic, SubscribeOptions(qos=0)) for topic in self._link.read_back_filters]
-                    )
-                    await _collect(client, retained)
-                self._read = True
-            except aiomqtt.MqttError as problem:
-                self._log.warning(
-                    "read_back_failed", why=_explained(problem), hint="tried again at the next connection"
-                )
-        return retained
+        try:
+            async with client:
+                for topic in self._link.read_back_filters:
+                    await client.subscribe(topic)
+                await _collect(client, retained)
+        except aiomqtt.MqttError as problem:
+            self._log.warning("read_back_failed", why=_explained(problem), hint="tried again at the next connection")
+            return retained, False
+        return retained, True
 
     async def _subscribe(self, client: aiomqtt.Client, version: str) -> None:
         filters = [*self._link.command_filters, *([self._link.status_topic] if self._link.status_topic else [])]
@@ -243,13 +238,13 @@ class Broker:
 
         async with asyncio.TaskGroup() as tasks:
             while True:
-                await self._wanted.wait()
-                self._wanted.clear()
-                while self._outbox:
-                    await window.acquire()
-                    self._in_flight += 1
-                    task = tasks.create_task(self._publish(client, self._outbox.popleft(), version))
-                    task.add_done_callback(published)
+                await window.acquire()
+                while not self._outbox:
+                    self._wanted.clear()
+                    await self._wanted.wait()
+                self._in_flight += 1
+                task = tasks.create_task(self._publish(client, self._outbox.popleft(), version))
+                task.add_done_callback(published)
 
     def _settle(self) -> None:
         if not self._outbox and not self._in_flight:
@@ -293,10 +288,14 @@ async def _until_one_fails(*work: Coroutine[None, None, None]) -> None:
 
 async def _collect(client: aiomqtt.Client, retained: dict[str, bytes]) -> None:
     """Take retained messages until none has come for a while."""
-    messages = aiter(client.messages)
-    while True:
-        async with asyncio.timeout(QUIET):
-            message = await anext(messages)
+    messages, loop = aiter(client.messages), asyncio.get_running_loop()
+    last = loop.time() + LONGEST_READ_BACK
+    while loop.time() < last:
+        try:
+            async with asyncio.timeout(QUIET):
+                message = await anext(messages)
+        except TimeoutError:
+            return
         if message.retain and isinstance(message.payload, bytes):
             retained[str(message.topic)] = message.payload
 
