@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -51,6 +52,7 @@ async def keypad(stage: Stage) -> None:
     await stage.ear.until("garage/door", "open", since, deadline=5)
     await stage.account.by_hand(FRONT, states={"st.lock.lockState": "Unlocked"}, cause="keypad")
     await stage.ear.until("front_door/lock", "UNLOCKED", since, deadline=12)
+    await stage.ear.until("front_door", lambda text: json.loads(text)["lock"] == "UNLOCKED", since)
     assert stage.ear.documents("front_door", since)[-1]["source"] == "query"
     assert stage.ear.events("front_door/result", since) == []
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from uhome2mqtt.catalogue.attributes import LOCK_MODE, LOCK_STATE
 from uhome2mqtt.engine import EngineConfig, Override
-from uhome2mqtt.events import AccountIdentified, Started
-from uhome2mqtt.model import Device, FailureKind, Pin
+from uhome2mqtt.events import AccountIdentified, Effect, QueryEnded, SavePins, Started, StatesReported
+from uhome2mqtt.model import Device, FailureKind, Pin, Report, Source
 
 from .driver import BACK, BASE, FRONT, TOPICS, Driver, running
 
@@ -230,3 +231,23 @@ def test_announcements_keep_the_order_of_the_list(numbers: Iterable[int]) -> Non
     devices = [Device(id=str(number), name=f"n{number}") for number in numbers]
     house = running(*devices)
     assert [event["name"] for event in house.bridge_events()] == [device.name for device in devices]
+
+
+def test_the_device_list_is_told_once_for_a_query() -> None:
+    """What many devices show for the first time in the batches of one query is told, and kept, once at its end."""
+    devices = [Device(id=f"id-{number}", name=f"Lock {number}", handle_type="utec-lock") for number in range(60)]
+    house = Driver()
+    house.take(Started())
+    house.connect({})
+    house.listed(*devices)
+    [number] = house.open
+    before = len(house.published)
+    kept: list[Effect] = []
+    for device in devices:
+        report = Report(device_id=device.id, states={LOCK_MODE: 0, LOCK_STATE: "Locked"})
+        kept += house.take(StatesReported(reports=(report,), source=Source.QUERY, query=number))
+    kept += house.take(QueryEnded(query=number))
+    told = [publish.topic for publish in house.published[before:]]
+    assert told.count(f"{BASE}/bridge/devices") == 1
+    assert len([effect for effect in kept if isinstance(effect, SavePins)]) == 1
+    assert house["lock_59/mode"] == "normal"
