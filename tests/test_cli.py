@@ -39,7 +39,7 @@ async def test_help() -> None:
     """Without a command the program says what it can do."""
     code, out, err = await run()
     assert (code, err) == (0, "")
-    for command in ("run", "login", "devices", "demo", "simulate"):
+    for command in ("run", "login", "logout", "check", "devices", "demo", "simulate"):
         assert f"\n    {command} " in out
     assert (await run("--help"))[1] == out
 
@@ -57,7 +57,7 @@ async def test_usage(arguments: list[str]) -> None:
     assert "usage: uhome2mqtt" in err
 
 
-@pytest.mark.parametrize("command", ["run", "login", "devices"])
+@pytest.mark.parametrize("command", ["run", "login", "logout", "check", "devices"])
 async def test_unusable_configuration(tmp_path: Path, command: str) -> None:
     """A configuration that cannot be used ends every command with 78 and all problems at once, no secret among them."""
     secret = "a-secret-in-the-wrong-place"
@@ -72,7 +72,7 @@ async def test_unusable_configuration(tmp_path: Path, command: str) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("command", ["run", "login", "devices"])
+@pytest.mark.parametrize("command", ["run", "login", "logout", "check", "devices"])
 async def test_nothing_configured(tmp_path: Path, command: str) -> None:
     """Without the client's id and secret there is nothing to begin with."""
     code, _, err = await run(command, cwd=tmp_path)
@@ -137,6 +137,81 @@ async def test_unwritable_state(tmp_path: Path, cloud_account: Account) -> None:
     login.type(await cloud_account.allow(address) + "\n")
     assert await login.ended() == 1
     assert str(tmp_path / "state") in login.err[-1]
+
+
+async def test_logout(tmp_path: Path, cloud_account: Account) -> None:
+    """Logging out tells the cloud, removes the tokens, and the next command asks for a login."""
+    grant = cloud_account.log_in(tmp_path / "state")
+    file = write(tmp_path, cloud_account)
+    code, out, err = await run("logout", "-c", file)
+    assert (code, err) == (0, "")
+    assert "removed" in out
+    assert not cloud_account.cloud.grants.admits(grant.access_token)
+    assert grant.access_token not in "".join(path.read_text() for path in (tmp_path / "state").iterdir())
+    assert (await run("devices", "-c", file))[0] == 77
+    assert (await run("logout", "-c", file))[0] == 0
+
+
+async def test_logout_unreachable(tmp_path: Path, cloud_account: Account) -> None:
+    """Where the cloud cannot be told the tokens go all the same, and the person learns how to end the access."""
+    cloud_account.log_in(tmp_path / "state")
+    code, out, err = await run("logout", "-c", write(tmp_path))
+    assert code == 69
+    assert "Xthings Home app" in out
+    assert "ConnectError" in err
+    assert (await run("devices", "-c", write(tmp_path, cloud_account)))[0] == 77
+
+
+async def test_check(tmp_path: Path, cloud_account: Account) -> None:
+    """The doctor finds nothing wrong with a login that works, in words and as JSON."""
+    cloud_account.log_in(tmp_path / "state")
+    file = write(tmp_path, cloud_account)
+    code, out, err = await run("check", "-c", file)
+    assert (code, err) == (0, "")
+    assert [line.split()[:2] for line in out.splitlines()] == [
+        ["config", "ok"], ["state_dir", "ok"], ["authorization", "ok"], ["cloud", "ok"], ["broker", "not"],
+    ]  # fmt: skip
+    assert "devices: 7" in out
+    code, out, _ = await run("check", "--json", "-c", file)
+    assert code == 0
+    assert [found["verdict"] for found in json.loads(out)] == ["ok"] * 4 + ["not checked"]
+
+
+async def test_check_login(tmp_path: Path, cloud_account: Account) -> None:
+    """A missing login and a revoked one are told apart from a cloud in trouble, each with what mends it."""
+    file = write(tmp_path, cloud_account)
+    code, out, _ = await run("check", "-c", file)
+    assert code == 77
+    assert "nobody has logged in yet; run: uhome2mqtt login" in out
+    assert "needs a login first" in out
+    cloud_account.log_in(tmp_path / "state")
+    await cloud_account.control("POST", "revoke")
+    code, out, _ = await run("check", "-c", file)
+    assert code == 77
+    assert "invalid_grant" in out
+    assert out.count("run: uhome2mqtt login") == 1
+
+
+async def test_check_cloud(tmp_path: Path, cloud_account: Account) -> None:
+    """A cloud out of reach, or in trouble, ends the look with 69 and a way to mend it."""
+    cloud_account.log_in(tmp_path / "state")
+    code, out, _ = await run("check", "-c", write(tmp_path))
+    assert code == 69
+    assert "uhome.api_url" in out
+    await cloud_account.fault("gateway_500", operation="Discovery")
+    code, out, _ = await run("check", "-c", write(tmp_path, cloud_account))
+    assert code == 69
+    assert "authorization  ok" in out
+    assert "HTTP_500" in out
+
+
+async def test_check_state_dir(tmp_path: Path, cloud_account: Account) -> None:
+    """A state directory that is none is found, before anything is lost for it."""
+    blocked = tmp_path / "blocked"
+    blocked.write_text("in the way")
+    code, out, _ = await run("check", "-c", write(tmp_path, cloud_account, state_dir=str(blocked / "state")))
+    assert code == 77
+    assert f"{blocked} cannot be written" in out
 
 
 async def test_devices(tmp_path: Path, cloud_account: Account) -> None:

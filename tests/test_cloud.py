@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
-from tests.support.account import FRONT, Account
+from tests.support.account import BACK, FRONT, Account
 from tests.support.patience import free_port
 from uhome2mqtt.cloud import LARGEST_REPLY, Cloud, http_client
 from uhome2mqtt.errors import CloudError
+from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Command, Device, Failure, FailureKind
 from uhome2mqtt.tokens import Tokens
 
 UNLOCK = Command(capability="st.lock", name="unlock")
 FRONT_DOOR = Device(id=FRONT, name="Front Door")
+BACK_DOOR = Device(id=BACK, name="Back Door")
 
 
 class Client:
@@ -41,7 +43,7 @@ async def client(cloud_account: Account, tmp_path: Path) -> Client:
 async def failure(cloud: Cloud) -> Failure:
     """Send a command and give the failure that it ends with."""
     with pytest.raises(CloudError) as caught:
-        await cloud.command(FRONT_DOOR, UNLOCK)
+        await cloud.commands([(FRONT_DOOR, UNLOCK)])
     return caught.value.failure
 
 
@@ -54,8 +56,8 @@ async def test_operations(client: Client, auth_method: str) -> None:
     assert len(devices) == 7
     reports = await cloud.query(devices)
     assert {report.device_id for report in reports} == {device.id for device in devices}
-    reply = await cloud.command(devices[0], UNLOCK)
-    assert reply.error is None
+    reply = await cloud.commands([(devices[0], UNLOCK)])
+    assert reply[FRONT].error is None
     assert client.account.commands() == [(FRONT, "unlock")]
 
 
@@ -125,7 +127,7 @@ async def test_largest_reply(client: Client) -> None:
 async def test_rejected_token(client: Client, fault: str) -> None:
     """A request that is refused for its token is sent once more with a new one, once."""
     await client.account.fault(fault, code="INVALID_TOKEN", status=401, count=1)
-    await client.cloud().command(FRONT_DOOR, UNLOCK)
+    await client.cloud().commands([(FRONT_DOOR, UNLOCK)])
     assert len(client.account.requests("Command")) == 2
     assert len(client.account.requests("token")) == 1
     await client.account.fault(fault, code="INVALID_TOKEN", status=401, operation="Command")
@@ -138,9 +140,45 @@ async def test_rejected_token(client: Client, fault: str) -> None:
 async def test_device_error(client: Client) -> None:
     """What the cloud says of one device is an answer, not a failure."""
     await client.account.by_hand(FRONT, online=False)
-    reply = await client.cloud().command(FRONT_DOOR, UNLOCK)
-    assert reply.error is not None
-    assert reply.error.code == "DEVICE_OFFLINE"
+    error = (await client.cloud().commands([(FRONT_DOOR, UNLOCK)]))[FRONT].error
+    assert error is not None
+    assert error.code == "DEVICE_OFFLINE"
+
+
+async def test_commands_together(client: Client) -> None:
+    """Commands for several devices share a request, and what the cloud says of one is not said of the other."""
+    await client.account.by_hand(FRONT, online=False)
+    replies = await client.cloud().commands([(FRONT_DOOR, UNLOCK), (BACK_DOOR, UNLOCK)])
+    assert len(client.account.requests("Command")) == 1
+    assert {device: reply.error is None for device, reply in replies.items()} == {FRONT: False, BACK: True}
+    with pytest.raises(ValueError, match="twice"):
+        await client.cloud().commands([(FRONT_DOOR, UNLOCK), (FRONT_DOOR, UNLOCK)])
+
+
+async def test_log_out(client: Client) -> None:
+    """The cloud is told that the login is over, and no longer knows its access token."""
+    token = await client.tokens.access_token()
+    await client.cloud().log_out()
+    assert not client.account.cloud.grants.admits(token)
+
+
+async def test_every_request_is_counted(client: Client) -> None:
+    """Each request to the API is counted by kind and by how it ended, one that is sent twice as two."""
+    ledger = Ledger()
+    cloud = client.cloud(ledger=ledger, timeout=0.5)
+    await cloud.account()
+    await cloud.list_devices()
+    await client.account.fault("gateway_500", count=1)
+    await failure(cloud)
+    await client.account.fault("timeout", count=1)
+    await failure(cloud)
+    await client.account.fault("error_envelope", code="INVALID_TOKEN", count=1)
+    await cloud.query([FRONT_DOOR])
+    await cloud.log_out()
+    counted = ledger.snapshot()
+    assert counted["by_kind"] == {"account": 1, "command": 2, "list": 1, "logout": 1, "query": 2}
+    assert counted["errors"] == {"authorization": 1, "uncertain": 2}
+    assert counted["total"] == counted["last_24h"] == 7
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/action", "http://nobody..here/action"])

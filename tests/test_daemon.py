@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from uhome2mqtt.compose import engine_config
 from uhome2mqtt.daemon import Daemon, now
 from uhome2mqtt.engine import Engine
 from uhome2mqtt.events import Effect, Event, MessageReceived, Now
+from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
 
@@ -81,6 +83,78 @@ async def test_pending_ends(stage: Stage) -> None:
     assert {documents[payload]["reason"] for payload in ("UNLOCK", "LOCK")} == {"BRIDGE_STOPPED"}
 
 
+async def test_commands_share_a_request(stage: Stage) -> None:
+    """Commands for several devices that arrive in the same moment go out together, those of one device in turn."""
+    await stage.log_in()
+    async with in_process(stage) as bridge:
+        await stage.complete()
+        base = stage.ear.base
+        for device, payload in (("front_door", b"UNLOCK"), ("back_door", b"UNLOCK"), ("front_door", b"LOCK")):
+            bridge.tell(MessageReceived(topic=f"{base}/{device}/lock/set", payload=payload))
+        await eventually(lambda: len(stage.account.commands()) == 3)
+        assert stage.account.commands() == [(FRONT, "unlock"), (BACK, "unlock"), (FRONT, "lock")]
+    assert [len(entry["devices"]) for entry in stage.account.requests("Command")] == [2, 1]
+
+
+async def test_shared_request_refused(stage: Stage) -> None:
+    """A request for several devices that is refused as a whole is made for each: one must not take others along."""
+    await stage.log_in()
+    async with in_process(stage) as bridge:
+        await stage.complete()
+        await stage.account.fault("error_envelope", code="BAD-REQUEST", operation="Command", count=2)
+        for device in ("front_door", "back_door"):
+            bridge.tell(MessageReceived(topic=f"{stage.ear.base}/{device}/lock/set", payload=b"UNLOCK"))
+        outcomes = [
+            (await stage.ear.until_event(f"{device}/result", "confirmed", deadline=10))["event_type"]
+            for device in await one_refused(stage)
+        ]
+    assert outcomes == ["confirmed"]
+    assert [len(entry["devices"]) for entry in stage.account.requests("Command")] == [2, 1, 1]
+
+
+async def one_refused(stage: Stage) -> list[str]:
+    """Wait until one of the doors was refused, and name the other."""
+    doors = ("front_door", "back_door")
+
+    def refused() -> list[str]:
+        return [
+            door
+            for door in doors
+            if any(found["event_type"] == "rejected" for found in stage.ear.documents(f"{door}/result", 0))
+        ]
+
+    [first] = await eventually(refused)
+    return [door for door in doors if door != first]
+
+
+async def test_health(stage: Stage) -> None:
+    """The bridge's health tells what it has asked of the cloud, and goes on counting after a restart."""
+    await stage.log_in()
+    async with in_process(stage):
+        await stage.complete()
+        await stage.ear.say("front_door/lock/set", "SESAME")
+        await stage.ear.until("bridge/health", lambda text: json.loads(text)["commands"]["refused"] == 1)
+    first = json.loads((await stage.held())["bridge/health"])
+    assert first["cloud"] == "online"
+    assert first["requests"]["by_kind"]["list"] == 1
+    assert first["requests"]["by_kind"]["query"] >= 1
+    assert first["memory"] > 1_000_000
+    since = stage.ear.now
+    async with in_process(stage):
+        so_far = first["requests"]["total"]
+        await stage.ear.until("bridge/health", lambda text: json.loads(text)["requests"]["total"] > so_far, since)
+
+
+async def test_counts_not_saved(stage: Stage, logged: Logged) -> None:
+    """Counts that cannot be kept are complained of, and the bridge works."""
+    await stage.log_in()
+    (stage.state_dir / "requests.json").mkdir()
+    (stage.state_dir / "requests.json" / "in the way").touch()
+    async with in_process(stage):
+        await stage.complete()
+        await eventually(lambda: logged("request_counts_not_saved"))
+
+
 async def test_pins_not_saved(stage: Stage, logged: Logged) -> None:
     """A state directory that cannot be written is complained of, and the bridge works."""
     await stage.log_in()
@@ -139,7 +213,8 @@ async def faulty(stage: Stage, kind: type[Broker] = FaultyBroker) -> AsyncIterat
     settings = load_settings(stage)
     tokens = FaultyTokens(stage.state_dir, stage.account.client(), stage.account.http)
     cloud = Cloud(stage.account.http, tokens, url=settings.uhome.api_url, timeout=5)
-    daemon = Daemon(Faulty(engine_config(settings), {}, lambda: 0.5), cloud, StateDir(stage.state_dir), 20)
+    engine = Faulty(engine_config(settings), {}, lambda: 0.5)
+    daemon = Daemon(engine, cloud, StateDir(stage.state_dir), Ledger(), 20)
     described = link(stage.broker.port, stage.ear.base, status_topic=None)
     stopping = asyncio.Event()
     task = asyncio.create_task(daemon.run(kind(described, daemon.tell), stopping))

@@ -16,7 +16,7 @@ from uhome2mqtt.uhome import (
     Operation,
     command_payload,
     decode_account,
-    decode_command_reply,
+    decode_command_replies,
     decode_devices,
     decode_reply,
     decode_reports,
@@ -75,6 +75,7 @@ def _written(name: str, payload: str) -> str:
 
 REQUESTS: dict[str, tuple[Operation, dict[str, Json], str]] = {
     "account": (Operation.USER_GET, {}, _written("Uhome.User/Get", "{}")),
+    "logout": (Operation.USER_LOGOUT, {}, _written("Uhome.User/Logout", "{}")),
     "device list": (Operation.LIST_DEVICES, {}, _written("Uhome.Device/Discovery", "{}")),
     "query": (
         Operation.QUERY,
@@ -87,7 +88,7 @@ REQUESTS: dict[str, tuple[Operation, dict[str, Json], str]] = {
     "query of nothing": (Operation.QUERY, query_payload([]), _written("Uhome.Device/Query", '{"devices":[]}')),
     "command": (
         Operation.COMMAND,
-        command_payload(Device(id=LOCK, name="Front"), Command(capability="st.lock", name="lock")),
+        command_payload([(Device(id=LOCK, name="Front"), Command(capability="st.lock", name="lock"))]),
         _written(
             "Uhome.Device/Command",
             '{"devices":[{"id":"C4:5B:BE:00:10:01","command":{"capability":"st.lock","name":"lock"}}]}',
@@ -96,8 +97,12 @@ REQUESTS: dict[str, tuple[Operation, dict[str, Json], str]] = {
     "command with arguments": (
         Operation.COMMAND,
         command_payload(
-            Device(id=LOCK, name="Front", custom_data={}),
-            Command(capability="st.lock", name="setMode", arguments={"mode": 0}),
+            [
+                (
+                    Device(id=LOCK, name="Front", custom_data={}),
+                    Command(capability="st.lock", name="setMode", arguments={"mode": 0}),
+                )
+            ]
         ),
         _written(
             "Uhome.Device/Command",
@@ -129,7 +134,7 @@ def test_custom_data_comes_back_as_it_came(custom: dict[str, Json]) -> None:
     entry = {"id": LOCK, "customData": custom}
     assert query_payload(listed) == {"devices": [entry]}
     action = {"capability": "st.lock", "name": "lock"}
-    payload = command_payload(listed[0], Command(capability="st.lock", name="lock"))
+    payload = command_payload([(listed[0], Command(capability="st.lock", name="lock"))])
     assert payload == {"devices": [{**entry, "command": action}]}
     assert json.loads(encode_request(Operation.COMMAND, payload, "m"))["payload"] == payload
 
@@ -338,7 +343,7 @@ REPLIES = {
 @pytest.mark.parametrize(("name", "expected"), REPLIES.items())
 def test_recorded_command_replies(name: str, expected: CommandReply) -> None:
     """A deferred reply is an acceptance without a state; a device's error is a refusal."""
-    assert decode_command_reply(recorded(name), LOCK) == expected
+    assert decode_command_replies(recorded(name), [LOCK]) == {LOCK: expected}
 
 
 def test_every_recording_is_read() -> None:
@@ -532,7 +537,23 @@ ANSWERS: dict[str, tuple[dict[str, Json], CommandReply]] = {
 @pytest.mark.parametrize(("payload", "expected"), ANSWERS.values(), ids=ANSWERS)
 def test_command_replies_are_read_in_every_form(payload: dict[str, Json], expected: CommandReply) -> None:
     """A reply to a command is an acceptance unless it has an error for the device; states in it are a report."""
-    assert decode_command_reply(payload, LOCK) == expected
+    assert decode_command_replies(payload, [LOCK]) == {LOCK: expected}
+
+
+def test_one_reply_to_commands_of_several_devices() -> None:
+    """Each device gets its own answer; an entry that names none of them is nobody's, and silence is an acceptance."""
+    entries: list[Json] = [
+        {"id": "B", "error": {"code": "DEVICE_OFFLINE"}},
+        {"id": LOCK.lower(), "states": [_state("st.lock", "lockState", "Locked")]},
+        {"error": {"code": "BUSY"}},
+    ]
+    assert decode_command_replies({"devices": entries}, ["b", LOCK, "silent"]) == {
+        "b": CommandReply(error=DeviceError(code="DEVICE_OFFLINE")),
+        LOCK: CommandReply(report=Report(device_id=LOCK, states={LOCK_STATE: "Locked"})),
+        "silent": CommandReply(),
+    }
+    alone: list[Json] = [{"error": {"code": "BUSY"}}]
+    assert decode_command_replies({"devices": alone}, ["b", LOCK]) == {"b": CommandReply(), LOCK: CommandReply()}
 
 
 # Anything at all
@@ -562,7 +583,7 @@ def _read_all(payload: Mapping[str, Json]) -> None:
     _reads(lambda: decode_account(payload))
     _reads(lambda: [query_payload(decode_devices(payload)), repr(decode_devices(payload))])
     _reads(lambda: repr(decode_reports(payload)))
-    _reads(lambda: repr(decode_command_reply(payload, LOCK)))
+    _reads(lambda: repr(decode_command_replies(payload, [LOCK, "other"])))
 
 
 @PATIENT

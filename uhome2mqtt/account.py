@@ -10,8 +10,9 @@ from uhome2mqtt.cloud import http_client
 from uhome2mqtt.compose import engine_config, oauth_client, open_cloud, open_tokens
 from uhome2mqtt.daemon import now
 from uhome2mqtt.engine.registry import Registry
+from uhome2mqtt.errors import CloudError
 from uhome2mqtt.login import login
-from uhome2mqtt.model import Device, Json, Report
+from uhome2mqtt.model import Device, FailureKind, Json, Report
 from uhome2mqtt.settings import Settings
 from uhome2mqtt.state_dir import StateDir
 
@@ -23,6 +24,25 @@ async def log_in(settings: Settings, *, paste: bool, browser: bool, say: Callabl
     client = oauth_client(settings)
     async with http_client(settings.uhome.timeout) as http:
         await login(http, client, open_tokens(settings, http), paste=paste, browser=browser, say=say)
+
+
+async def log_out(settings: Settings, *, say: Callable[[str], None]) -> None:
+    """Tell the cloud that this login is over and forget its tokens, in this order.
+
+    The tokens go in any case; raises CloudError where the cloud could not be told.
+    """
+    async with http_client(settings.uhome.timeout) as http:
+        cloud, tokens = open_cloud(settings, http), open_tokens(settings, http)
+        try:
+            await cloud.log_out()
+        except CloudError as problem:
+            if problem.failure.kind is not FailureKind.AUTHORIZATION:
+                say("The cloud could not be told. To end its access, switch the OpenAPI off in the Xthings Home app.")
+                raise
+            say(f"The cloud had no such login any more: {problem}")
+        finally:
+            tokens.remove()
+            say("The tokens are removed from this machine.")
 
 
 async def describe_devices(settings: Settings, *, as_json: bool, redact: bool) -> str:

@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     login = _with_config(commands.add_parser("login", help="connect the U home account"), _login)
     login.add_argument("--paste", action="store_true", help="paste the redirected address instead of a local callback")
     login.add_argument("--no-browser", action="store_true", help="only print the address")
+    _with_config(commands.add_parser("logout", help="end the access to the account and remove the tokens"), _logout)
+    check = _with_config(commands.add_parser("check", help="find out what is wrong, and how to mend it"), _check)
+    check.add_argument("--json", action="store_true", help="as JSON")
     devices = _with_config(commands.add_parser("devices", help="list what the account exposes"), _devices)
     devices.add_argument("--json", action="store_true", help="as JSON")
     devices.add_argument("--redact", action="store_true", help="without ids and names, to show to others")
@@ -153,6 +156,26 @@ def _login(options: argparse.Namespace) -> int:
     asyncio.run(log_in(settings, paste=options.paste, browser=not options.no_browser, say=_say))
     _say("Connected. The bridge picks the login up by itself.")
     return OK
+
+
+def _logout(options: argparse.Namespace) -> int:
+    from uhome2mqtt.account import log_out
+
+    asyncio.run(log_out(_settings(options), say=_say))
+    return OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    from uhome2mqtt.doctor import Verdict, examine, written
+
+    findings = asyncio.run(examine(_settings(options)))
+    print(written(findings, as_json=options.json))
+    kinds = {finding.kind for finding in findings}
+    if FailureKind.AUTHORIZATION in kinds:
+        return NO_PERMISSION
+    if kinds != {None}:
+        return UNAVAILABLE
+    return CONFIG if any(finding.verdict is Verdict.FAILED for finding in findings) else OK
 
 
 def _devices(options: argparse.Namespace) -> int:

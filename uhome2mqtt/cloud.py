@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ import httpx
 
 from uhome2mqtt import PROJECT_URL, __version__, uhome
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_status
+from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Command, Device, Failure, FailureKind, Json, Report
 from uhome2mqtt.uhome import Operation
 
@@ -24,7 +25,14 @@ LIST_ALLOWANCE = 5.0
 LONGEST_CONNECT = 10.0
 
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
-
+_KINDS = {
+    Operation.USER_GET: "account",
+    Operation.USER_LOGOUT: "logout",
+    Operation.LIST_DEVICES: "list",
+    Operation.QUERY: "query",
+    Operation.COMMAND: "command",
+}
+"""How the requests are called in the accounts."""
 
 T = TypeVar("T")
 
@@ -61,7 +69,9 @@ class Cloud:
         url: str,
         timeout: float,
         auth_method: Literal["header", "body"] = "header",
+        ledger: Ledger | None = None,
     ) -> None:
+        self._ledger = ledger or Ledger()
         self._http = http
         self._tokens = tokens
         self._url = url
@@ -80,13 +90,23 @@ class Cloud:
         """Get the states of some devices, in one request."""
         return await self._decoded(Operation.QUERY, uhome.query_payload(devices), uhome.decode_reports)
 
-    async def command(self, device: Device, command: Command) -> uhome.CommandReply:
-        """Send one command to one device; the answer is an acknowledgement, never a result."""
+    async def commands(self, orders: Sequence[tuple[Device, Command]]) -> dict[str, uhome.CommandReply]:
+        """Send a command to each of several devices in one request, no device twice.
+
+        The answers, by device id, are acknowledgements, never results.
+        """
+        devices = {device.id for device, _ in orders}
+        if len(devices) != len(orders):
+            raise ValueError("a device occurs twice: which of its commands comes first would be open")
         return await self._decoded(
             Operation.COMMAND,
-            uhome.command_payload(device, command),
-            lambda payload: uhome.decode_command_reply(payload, device.id),
+            uhome.command_payload(orders),
+            lambda payload: uhome.decode_command_replies(payload, devices),
         )
+
+    async def log_out(self) -> None:
+        """End the login in the cloud."""
+        await self._decoded(Operation.USER_LOGOUT, {}, lambda _: None)
 
     async def _decoded(
         self,
@@ -98,12 +118,14 @@ class Cloud:
         """Send a request; one that is refused for its token is sent once more with a new one."""
         token = await self._tokens.access_token()
         try:
-            reply = await self._send(operation, payload, token, allowance)
+            with self._ledger.request(_KINDS[operation]):
+                reply = await self._send(operation, payload, token, allowance)
         except CloudError as problem:
             if problem.failure.kind is not FailureKind.AUTHORIZATION:
                 raise
             token = await self._tokens.renew(token)
-            reply = await self._send(operation, payload, token, allowance)
+            with self._ledger.request(_KINDS[operation]):
+                reply = await self._send(operation, payload, token, allowance)
         try:
             return decode(reply)
         except ProtocolError as problem:

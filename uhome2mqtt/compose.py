@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httpx
@@ -15,14 +16,20 @@ from uhome2mqtt.cloud import Cloud, http_client
 from uhome2mqtt.daemon import Daemon
 from uhome2mqtt.engine import Engine, EngineConfig, Override
 from uhome2mqtt.errors import SettingsError
+from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.settings import Settings, json_schema, not_effective, redacted
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.topics import Topics
 
 
-async def run_bridge(settings: Settings, stopping: asyncio.Event) -> None:
-    """Run the bridge until `stopping` is set; raises SettingsError for what cannot work."""
+async def run_bridge(
+    settings: Settings, stopping: asyncio.Event, begun: Callable[[Daemon], None] | None = None
+) -> None:
+    """Run the bridge until `stopping` is set; raises SettingsError for what cannot work.
+
+    `begun` is called with the bridge just before it runs.
+    """
     settings.require_client()
     tls = _tls(settings)
     log = logs.get_logger()
@@ -31,21 +38,26 @@ async def run_bridge(settings: Settings, stopping: asyncio.Event) -> None:
     state = StateDir(settings.state_dir)
     config = engine_config(settings)
     async with http_client(settings.uhome.timeout) as http:
-        cloud = open_cloud(settings, http)
-        daemon = Daemon(Engine(config, state.pins(), random.random), cloud, state, settings.uhome.query_batch_size)
+        ledger = Ledger.decode(state.requests())
+        cloud = open_cloud(settings, http, ledger)
+        engine = Engine(config, state.pins(), random.random)
+        daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size)
         link = _link(settings, config.topics, tls, settings.mqtt.client_id or state.client_id())
         log.info("started", version=__version__, broker=settings.mqtt.url, base_topic=settings.mqtt.base_topic)
+        if begun is not None:
+            begun(daemon)
         await daemon.run(Broker(link, daemon.tell), stopping)
 
 
-def open_cloud(settings: Settings, http: httpx.AsyncClient) -> Cloud:
-    """Connect the cloud client with the tokens of this installation."""
+def open_cloud(settings: Settings, http: httpx.AsyncClient, ledger: Ledger | None = None) -> Cloud:
+    """Connect the cloud client with the tokens of this installation, and count its requests where there is a ledger."""
     return Cloud(
         http,
         open_tokens(settings, http),
         url=settings.uhome.api_url,
         timeout=settings.uhome.timeout,
         auth_method=settings.uhome.auth_method,
+        ledger=ledger,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import assert_never
+from pathlib import Path
+from typing import TypeAlias, assert_never
 
 from uhome2mqtt import logs
 from uhome2mqtt.broker import Broker
@@ -23,8 +25,10 @@ from uhome2mqtt.events import (
     DevicesListed,
     Effect,
     Event,
+    HealthMeasured,
     IdentifyAccount,
     ListDevices,
+    MeasureHealth,
     Note,
     Now,
     Publish,
@@ -38,10 +42,13 @@ from uhome2mqtt.events import (
     StopRequested,
     Tick,
 )
+from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Device, Failure, FailureKind
 from uhome2mqtt.state_dir import StateDir
 
 QUERIES_AT_ONCE = 4
+SAVE_REQUESTS_EVERY = 900.0
+"""Seconds between two writes of the request counts: flash memory wears, and a crash may cost a few counts."""
 STOP_WITHIN = 3.0
 """Seconds for the last publishes; a user waits five for the process to end."""
 LONGEST_SLEEP = 3600.0
@@ -52,21 +59,37 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the machine sleeps, where the system has such a clock: an old state must not look fresh after it."""
 
 
+Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
+"""Something that goes on as long as the bridge runs; it is begun again should it end."""
+
+
 def now() -> Now:
     """Read both clocks."""
     return Now(monotonic=time.clock_gettime(_CLOCK), utc=datetime.now(UTC))
 
 
+def resident_memory() -> int | None:
+    """Give the bytes of memory that the process holds; None where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 class Daemon:
     """Carries events to the engine and its effects to the edges."""
 
-    def __init__(self, engine: Engine, cloud: Cloud, state: StateDir, batch_size: int) -> None:
+    def __init__(self, engine: Engine, cloud: Cloud, state: StateDir, ledger: Ledger, batch_size: int) -> None:
         self._engine = engine
         self._cloud = cloud
         self._state = state
+        self._ledger = ledger
         self._batch_size = batch_size
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._query_slots = asyncio.Semaphore(QUERIES_AT_ONCE)
+        self._outbox: list[SendCommand] = []
+        self._save_requests_at = 0.0
         self._pins: SavePins | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self._log = logs.get_logger()
@@ -75,27 +98,32 @@ class Daemon:
         """Take an event from an edge."""
         self._events.put_nowait(event)
 
-    async def run(self, broker: Broker, stopping: asyncio.Event) -> None:
-        """Run until `stopping` is set, then end every command, publish what is due and leave."""
+    async def run(self, broker: Broker, stopping: asyncio.Event, beside: Sequence[Work] = ()) -> None:
+        """Run until `stopping` is set, then end every command, publish what is due and leave.
+
+        `beside`: what else goes on as long as the bridge runs.
+        """
         self._broker = broker
         async with asyncio.TaskGroup() as tasks:
-            connection = tasks.create_task(self._stay_connected(), name="broker")
+            lasting = {tasks.create_task(self._keep_up(work)) for work in (broker.run, *beside)}
             engine = tasks.create_task(self._work(), name="engine")
             self.tell(Started())
             await stopping.wait()
             engine.cancel()
+            self._outbox.clear()
             broker.drop_backlog()
             await self._supervise(self._handle(StopRequested()))
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WITHIN):
                     await broker.flushed()
-            await _cancelled({connection, *self._requests})
+            await _cancelled(lasting | self._requests)
+            self._keep_counts()
         self._log.info("stopped")
 
-    async def _stay_connected(self) -> None:
-        """Keep the connection to the broker, also after a fault of our own."""
+    async def _keep_up(self, work: Work) -> None:
+        """Keep something going, also after a fault of our own."""
         while True:
-            await self._supervise(self._broker.run())
+            await self._supervise(work())
             await asyncio.sleep(AFTER_FAULT)
 
     async def _work(self) -> None:
@@ -122,15 +150,15 @@ class Daemon:
             case Publish():
                 self._broker.publish(effect)
             case SendCommand():
-                self._request(
-                    self._send(effect), lambda why: self.tell(CommandFailed(command=effect.command, failure=why))
-                )
+                self._post(effect)
             case QueryStates():
                 self._request(self._query(effect))
             case ListDevices():
                 self._request(self._list(), lambda why: self.tell(DeviceListFailed(failure=why)))
             case IdentifyAccount():
                 self._request(self._identify())
+            case MeasureHealth():
+                self._measure()
             case SavePins():
                 self._pins = effect
                 self._request(self._save())
@@ -159,9 +187,34 @@ class Daemon:
         if failure is not None and failed is not None:
             failed(failure)
 
-    async def _send(self, effect: SendCommand) -> None:
-        reply = await self._cloud.command(effect.device, effect.action)
-        self.tell(CommandAnswered(command=effect.command, error=reply.error, report=reply.report))
+    def _post(self, effect: SendCommand) -> None:
+        """Send a command with those of other devices that arrive in the same moment; nobody waits for company."""
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._dispatch)
+        self._outbox.append(effect)
+
+    def _dispatch(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        for start in range(0, len(outbox), self._batch_size):
+            self._send(tuple(outbox[start : start + self._batch_size]))
+
+    def _send(self, effects: tuple[SendCommand, ...]) -> None:
+        def failed(why: Failure) -> None:
+            if why.kind is FailureKind.REJECTED and len(effects) > 1:
+                # Refused as a whole, so that none was executed: one of them must not take the others along.
+                for effect in effects:
+                    self._send((effect,))
+                return
+            for effect in effects:
+                self.tell(CommandFailed(command=effect.command, failure=why))
+
+        self._request(self._ask(effects), failed)
+
+    async def _ask(self, effects: tuple[SendCommand, ...]) -> None:
+        replies = await self._cloud.commands([(effect.device, effect.action) for effect in effects])
+        for effect in effects:
+            reply = replies[effect.device.id]
+            self.tell(CommandAnswered(command=effect.command, error=reply.error, report=reply.report))
 
     async def _query(self, effect: QueryStates) -> None:
         """Ask in batches, some at the same time; the end is told in any case."""
@@ -186,6 +239,18 @@ class Daemon:
     async def _identify(self) -> None:
         account = await self._cloud.account()
         self.tell(AccountIdentified(account=hashlib.sha256(account.encode()).hexdigest()[:16]))
+
+    def _measure(self) -> None:
+        self.tell(HealthMeasured(requests=self._ledger.snapshot(), memory=resident_memory()))
+        if time.monotonic() >= self._save_requests_at:
+            self._save_requests_at = time.monotonic() + SAVE_REQUESTS_EVERY
+            self._keep_counts()
+
+    def _keep_counts(self) -> None:
+        try:
+            self._state.save_requests(self._ledger.encode())
+        except StorageError as problem:
+            self._log.error("request_counts_not_saved", why=str(problem))
 
     async def _save(self) -> None:
         """Keep the newest pins; of several that wait, the last writes for all."""

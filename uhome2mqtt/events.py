@@ -58,6 +58,19 @@ class HomeAssistantStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedIn:
+    """A person has logged in anew, here or in another process: nothing needs to wait for that any longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthMeasured:
+    """What the requests to the cloud came to, as `bridge/health` tells it; `memory` in bytes, None where unknown."""
+
+    requests: Mapping[str, Json]
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountIdentified:
     """Whose account it is, hashed."""
 
@@ -153,6 +166,8 @@ Event: TypeAlias = (
     | BrokerConnected
     | BrokerDisconnected
     | HomeAssistantStarted
+    | LoggedIn
+    | HealthMeasured
     | AccountIdentified
     | DevicesListed
     | DeviceListFailed
@@ -209,6 +224,11 @@ class IdentifyAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureHealth:
+    """Count what the bridge has asked of the cloud, and what it needs of the machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavePins:
     """Keep the pins across restarts: device id to pin."""
 
@@ -224,4 +244,6 @@ class Note:
     fields: Mapping[str, Json] = field(default_factory=dict)
 
 
-Effect: TypeAlias = Publish | SendCommand | QueryStates | ListDevices | IdentifyAccount | SavePins | Note
+Effect: TypeAlias = (
+    Publish | SendCommand | QueryStates | ListDevices | IdentifyAccount | MeasureHealth | SavePins | Note
+)

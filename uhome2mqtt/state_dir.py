@@ -49,6 +49,14 @@ class StateDir:
             self._log.error("client_id_not_saved", why=str(problem))
         return made
 
+    def requests(self) -> dict[str, Json]:
+        """Read what the requests to the cloud came to; empty where nothing was kept."""
+        return self._document("requests.json")
+
+    def save_requests(self, counts: Mapping[str, Json]) -> None:
+        """Keep what the requests to the cloud came to; raises StorageError."""
+        self._write("requests.json", {**counts, "version": VERSION})
+
     def _write(self, name: str, document: dict[str, Json]) -> None:
         ensure_private_directory(self.path)
         write_private(self.path / name, json.dumps(document, indent=1, ensure_ascii=False).encode())

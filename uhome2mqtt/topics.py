@@ -106,6 +106,10 @@ class Topics:
         return f"{self.base}/bridge/devices"
 
     @property
+    def bridge_health(self) -> str:
+        return f"{self.base}/bridge/health"
+
+    @property
     def bridge_event(self) -> str:
         return f"{self.base}/bridge/event"
 

@@ -8,7 +8,7 @@ service was seen to accept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -26,6 +26,7 @@ class Operation(Enum):
     """The messages that the bridge sends, as (namespace, name)."""
 
     USER_GET = ("Uhome.User", "Get")
+    USER_LOGOUT = ("Uhome.User", "Logout")
     LIST_DEVICES = ("Uhome.Device", "Discovery")
     QUERY = ("Uhome.Device", "Query")
     COMMAND = ("Uhome.Device", "Command")
@@ -63,12 +64,9 @@ def query_payload(devices: Iterable[Device]) -> dict[str, Json]:
     return {"devices": [_addressed(device) for device in devices]}
 
 
-def command_payload(device: Device, command: Command) -> dict[str, Json]:
-    """Address one command to one device; `arguments` only where the command has some."""
-    action: dict[str, Json] = {"capability": command.capability, "name": command.name}
-    if command.arguments:
-        action["arguments"] = dict(command.arguments)
-    return {"devices": [{**_addressed(device), "command": action}]}
+def command_payload(orders: Iterable[tuple[Device, Command]]) -> dict[str, Json]:
+    """Address a command to each of several devices; `arguments` only where a command has some."""
+    return {"devices": [{**_addressed(device), "command": _action(command)} for device, command in orders]}
 
 
 def decode_reply(body: bytes, message_id: str) -> dict[str, Json]:
@@ -121,20 +119,31 @@ def decode_reports(payload: Mapping[str, Json]) -> tuple[Report, ...]:
     return tuple(report for report in reports if report.device_id)
 
 
-def decode_command_reply(payload: Mapping[str, Json], device_id: str) -> CommandReply:
-    """Read the answer to the command of one device; a reply that says nothing of it is an acceptance.
+def decode_command_replies(payload: Mapping[str, Json], device_ids: Collection[str]) -> dict[str, CommandReply]:
+    """Read the answers to the commands of some devices; of one that the reply does not mention it is an acceptance.
 
-    An entry alone is the device's, however its id is spelt: an error must not be lost.
+    Where one device was asked, an entry alone is its, however its id is spelt: an error must not be lost.
     """
     entries = _member(payload, "devices")
     reports = [
         _report(entry) for entry in (entries if isinstance(entries, list) else [entries]) if isinstance(entry, dict)
     ]
-    named = [report for report in reports if report.device_id.casefold() == device_id.casefold()]
-    for report in named or reports[: len(reports) == 1]:
-        states = replace(report, device_id=device_id) if report.states else None
-        return CommandReply(error=report.error, report=states)
-    return CommandReply()
+    alone = reports[0] if len(reports) == len(device_ids) == 1 else None
+    by_id = {report.device_id.casefold(): report for report in reversed(reports)}
+    return {device_id: _command_reply(by_id.get(device_id.casefold(), alone), device_id) for device_id in device_ids}
+
+
+def _command_reply(report: Report | None, device_id: str) -> CommandReply:
+    if report is None:
+        return CommandReply()
+    return CommandReply(error=report.error, report=replace(report, device_id=device_id) if report.states else None)
+
+
+def _action(command: Command) -> dict[str, Json]:
+    action: dict[str, Json] = {"capability": command.capability, "name": command.name}
+    if command.arguments:
+        action["arguments"] = dict(command.arguments)
+    return action
 
 
 def _addressed(device: Device) -> dict[str, Json]:

@@ -36,6 +36,7 @@ from uhome2mqtt.events import (
     Event,
     IdentifyAccount,
     ListDevices,
+    MeasureHealth,
     MessageReceived,
     Note,
     Now,
@@ -120,6 +121,7 @@ class Driver:
         self.notes: list[Note] = []
         self.lists: list[float] = []
         self.identified = 0
+        self.measured = 0
         self.pins: Mapping[str, Pin] = {}
         self.open: dict[int, QueryStates] = {}
         self.in_flight: dict[int, SendCommand] = {}
@@ -300,6 +302,8 @@ class Driver:
                 self.lists.append(self.monotonic)
             case IdentifyAccount():
                 self.identified += 1
+            case MeasureHealth():
+                self.measured += 1
             case SavePins():
                 self.pins = effect.pins
             case Note():

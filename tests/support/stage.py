@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from uhome2mqtt.compose import run_bridge
+from uhome2mqtt.daemon import Daemon
 from uhome2mqtt.settings import Settings, load
 
 from .account import CLIENT_ID, CLIENT_SECRET, Account, account
@@ -147,12 +148,14 @@ def load_settings(stage: Stage, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def in_process(stage: Stage, **changes: Any) -> AsyncIterator[None]:
+async def in_process(stage: Stage, **changes: Any) -> AsyncIterator[Daemon]:
     """Run a bridge in this process as long as the context lasts, and expect it to end in time."""
     stopping = asyncio.Event()
-    task = asyncio.create_task(run_bridge(load_settings(stage, **changes), stopping))
+    begun: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(run_bridge(load_settings(stage, **changes), stopping, begun.set_result))
     try:
-        yield
+        await asyncio.wait([task, begun], return_when=asyncio.FIRST_COMPLETED)
+        yield begun.result()
     finally:
         stopping.set()
         async with asyncio.timeout(5):

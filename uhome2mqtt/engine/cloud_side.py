@@ -59,6 +59,14 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
         poll(house, turn)
 
 
+def logged_in(house: House, turn: Turn) -> None:
+    """Ask at once for what had to wait for a login; it may be another account's, too."""
+    house.info["account"] = None
+    for timer in (Timer(LIST), Timer(POLL)):
+        if timer in house.timers:
+            house.timers.set(timer, turn.now.monotonic)
+
+
 def device_list_failed(house: House, turn: Turn, event: DeviceListFailed) -> None:
     """Try again, ever later; nothing else follows from it."""
     failed(house, turn, event.failure)

@@ -220,6 +220,7 @@ class Commands:
 def publish_result(turn: Turn, topic: str, document: dict[str, Json], reply: Reply | None) -> None:
     """Publish an outcome on its topic and, where the sender wants an answer, there too."""
     payload = dump(document)
+    turn.outcomes.append(str(document["event_type"]))
     turn.emit(Publish(topic=topic, payload=payload, retain=False))
     if reply is not None:
         turn.emit(Publish(topic=reply.topic, payload=payload, retain=False, correlation=reply.correlation))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
-from uhome2mqtt.engine import broker_side, cloud_side
+from uhome2mqtt.engine import broker_side, cloud_side, health
 from uhome2mqtt.engine.commands import CONFIRM, RETRY
 from uhome2mqtt.engine.config import EngineConfig
-from uhome2mqtt.engine.house import BIRTH, FORGET, LIST, POLL, STALE, House
+from uhome2mqtt.engine.house import BIRTH, FORGET, HEALTH, LIST, POLL, STALE, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import (
@@ -21,8 +21,10 @@ from uhome2mqtt.events import (
     DevicesListed,
     Effect,
     Event,
+    HealthMeasured,
     HomeAssistantStarted,
     ListDevices,
+    LoggedIn,
     MessageReceived,
     Now,
     QueryEnded,
@@ -48,15 +50,18 @@ class Engine:
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """Take one event in and tell what is to be done: what is retained first, then the outcomes."""
-        turn = Turn(now)
+        turn, cloud = Turn(now), self._house.cloud.status
         self._take(turn, event)
+        health.follow(self._house, turn, cloud)
         return [*self._house.project(turn), *turn.effects]
 
     def _take(self, turn: Turn, event: Event) -> None:
         house = self._house
         match event:
             case Started():
+                house.started = turn.now.monotonic
                 turn.emit(ListDevices())
+                health.measure(house, turn)
             case BrokerConnected():
                 broker_side.connected(house, turn, event)
             case BrokerDisconnected():
@@ -65,6 +70,10 @@ class Engine:
                 broker_side.home_assistant_started(house, turn)
             case MessageReceived():
                 broker_side.message_received(house, turn, event)
+            case LoggedIn():
+                cloud_side.logged_in(house, turn)
+            case HealthMeasured():
+                health.measured(house, turn, event)
             case AccountIdentified():
                 house.info["account"] = event.account
                 turn.touch_bridge()
@@ -105,6 +114,8 @@ class Engine:
             turn.emit(ListDevices())
         elif timer.what == POLL:
             cloud_side.poll(house, turn)
+        elif timer.what == HEALTH:
+            health.measure(house, turn)
         elif timer.what == BIRTH:
             broker_side.home_assistant_settled(house, turn)
         elif timer.what == FORGET:

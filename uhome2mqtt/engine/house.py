@@ -16,12 +16,12 @@ from uhome2mqtt.engine.retained import Retained
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import DevicesListed, Now, Publish, QueryStates, SavePins
-from uhome2mqtt.model import Json, Pin, Source
+from uhome2mqtt.model import Json, Outcome, Pin, Source
 
 BRIDGE = ""
 """The owner of the bridge's own topics; no device id is empty."""
 
-LIST, POLL, STALE, BIRTH, FORGET = "list", "poll", "stale", "birth", "forget"
+LIST, POLL, STALE, BIRTH, FORGET, HEALTH = "list", "poll", "stale", "birth", "forget", "health"
 
 
 class House:
@@ -38,6 +38,9 @@ class House:
         self.cloud = CloudState()
         self.retained = Retained()
         self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": "disabled"}
+        self.started = 0.0
+        self.outcomes = dict.fromkeys(map(str, Outcome), 0)
+        self.health: Mapping[str, Json] | None = None
         self.left_over: dict[str, str | None] | None = None
         self.earlier: set[str] = set()
         self.withdrawals: tuple[Publish, ...] = ()
@@ -89,7 +92,7 @@ class House:
 
     def bridge_topics(self) -> dict[str, str]:
         nodes = self.registry.nodes.values() if self.registry.lists else None
-        return project_bridge(nodes, self.config, self.cloud.status, self.info)
+        return project_bridge(nodes, self.config, self.cloud.status, self.info, self.health)
 
     def project(self, turn: Turn) -> list[Publish]:
         """Give the publishes that make the broker hold what is now known of what this turn touched."""

@@ -41,17 +41,24 @@ def project_device(node: Node, pending: Iterable[Pending], config: EngineConfig,
 
 
 def project_bridge(
-    nodes: Iterable[Node] | None, config: EngineConfig, cloud: str, info: Mapping[str, Json]
+    nodes: Iterable[Node] | None,
+    config: EngineConfig,
+    cloud: str,
+    info: Mapping[str, Json],
+    health: Mapping[str, Json] | None,
 ) -> dict[str, str]:
     """Give the retained topics of the bridge itself, but for its state.
 
-    Without any device list yet `nodes` is None: what an earlier run told of its devices is left standing.
+    `health`: None until it has been measured. Without any device list yet `nodes` is None: what an earlier run told
+    of its devices is left standing.
     """
     topics = config.topics
     projected = {
         topics.bridge_cloud: cloud,
         topics.bridge_info: dump({**config.about, **info}),
     }
+    if health is not None:
+        projected[topics.bridge_health] = dump(dict(health))
     if nodes is not None:
         projected[topics.bridge_devices] = dump([_listed(node) for node in nodes])
     if config.discovery:

@@ -30,6 +30,11 @@ class Timers:
         self._order += 1
         heapq.heappush(self._heap, (at, self._order, timer))
 
+    def hasten(self, timer: Timer, at: float) -> None:
+        """Bring a deadline forward; one that is earlier stays."""
+        if at < self._at.get(timer, math.inf):
+            self.set(timer, at)
+
     def cancel(self, timer: Timer) -> None:
         self._at.pop(timer, None)
 

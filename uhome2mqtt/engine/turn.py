@@ -9,11 +9,12 @@ from uhome2mqtt.model import Json
 
 
 class Turn:
-    """Collects what an event leads to: effects, and the devices whose projection may have changed."""
+    """Collects what an event leads to: effects, outcomes, and the devices whose projection may have changed."""
 
     def __init__(self, now: Now) -> None:
         self.now = now
         self.effects: list[Effect] = []
+        self.outcomes: list[str] = []
         self.touched: set[str] = set()
         self.bridge_touched = False
         self.pins_touched = False
