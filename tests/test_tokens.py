@@ -14,20 +14,35 @@ import pytest
 
 from tests.conftest import Logged
 from tests.support.account import Account
-from tests.support.patience import free_port
+from tests.support.patience import eventually, free_port
 from uhome2mqtt import oauth
 from uhome2mqtt.errors import CloudError, StorageError
 from uhome2mqtt.model import FailureKind
 from uhome2mqtt.oauth import Grant
-from uhome2mqtt.tokens import REFRESH_BEFORE, Tokens
+from uhome2mqtt.token_store import Kept, locked
+from uhome2mqtt.tokens import CHECK_EVERY, Tokens
 
-SOON = REFRESH_BEFORE - 10
-"""Seconds: good, but to be replaced."""
+EXPIRED = -1.0
+"""Seconds until the end of a token that has to be replaced."""
 
 
-def tokens(account: Account, directory: Path, **changes: Any) -> Tokens:
+class Time:
+    """A clock that goes when it is told to, or sleeps."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0.001)
+
+
+def tokens(account: Account, directory: Path, clock: Time | None = None, **options: Any) -> Tokens:
     """Open the tokens in a directory."""
-    return Tokens(directory, account.client(**changes), account.http)
+    return Tokens(directory, account.client(), account.http, clock=clock or time.time, **options)
 
 
 def grant(account: Account, lifetime: float = 3600, **changes: Any) -> Grant:
@@ -89,9 +104,9 @@ async def test_picked_up(cloud_account: Account, tmp_path: Path) -> None:
 
 
 async def test_refreshed_in_time(cloud_account: Account, tmp_path: Path) -> None:
-    """A token that is about to expire is replaced, and the new one kept."""
+    """A token that has expired is replaced, and the new one kept."""
     opened = tokens(cloud_account, tmp_path)
-    given = grant(cloud_account, SOON)
+    given = grant(cloud_account, EXPIRED)
     opened.store(given)
     new = await opened.access_token()
     assert new != given.access_token
@@ -104,7 +119,7 @@ async def test_refreshed_in_time(cloud_account: Account, tmp_path: Path) -> None
 async def test_single_flight(cloud_account: Account, tmp_path: Path, *, rejected: bool) -> None:
     """Fifty requests that need a new token at the same time make one refresh."""
     opened = tokens(cloud_account, tmp_path)
-    given = grant(cloud_account, 3600 if rejected else SOON)
+    given = grant(cloud_account, 3600 if rejected else EXPIRED)
     opened.store(given)
     await cloud_account.control("PATCH", "quirks", {"latency": [0.05, 0.05]})
     work = [opened.renew(given.access_token) if rejected else opened.access_token() for _ in range(50)]
@@ -149,31 +164,45 @@ async def test_trouble_is_no_revocation(
     cloud_account: Account, tmp_path: Path, fault: dict[str, Any], logged: Logged
 ) -> None:
     """While the token endpoint is in trouble the token at hand is used, without asking at every request."""
-    opened = tokens(cloud_account, tmp_path)
-    given = grant(cloud_account, SOON)
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock)
+    given = grant(cloud_account)
     opened.store(given)
+    clock.now += 3500
     await cloud_account.fault(operation="token", **fault)
     for _ in range(5):
         assert await opened.access_token() == given.access_token
+        await opened.settled()
     assert len(cloud_account.requests("token")) == 1
     assert [line["level"] for line in logged("token_refresh_failed")] == ["warning"]
 
 
 async def test_trouble_with_an_expired_token(cloud_account: Account, tmp_path: Path) -> None:
-    """An expired token is not used; as soon as the token endpoint is well again there is a new one."""
-    opened = tokens(cloud_account, tmp_path)
+    """An expired token is not used; after a pause there is a new one, and until then no request is made."""
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock)
     opened.store(grant(cloud_account, -1))
     await cloud_account.fault("http_500", operation="token")
     with pytest.raises(CloudError) as caught:
         await opened.access_token()
     assert caught.value.failure.kind is FailureKind.UNCERTAIN
     await cloud_account.control("DELETE", "faults")
-    assert await opened.access_token()
+    restarted = tokens(cloud_account, tmp_path, clock)
+    for paused in (opened, restarted):
+        with pytest.raises(CloudError) as caught:
+            await paused.access_token()
+        failure = caught.value.failure
+        assert (failure.kind, failure.code) == (FailureKind.UNREACHABLE, "REFRESH_PAUSED")
+        assert 27 <= (failure.retry_after or 0) <= 33
+    assert len(cloud_account.requests("token")) == 1
+    clock.now += 34
+    assert await restarted.access_token() == await opened.access_token()
 
 
 async def test_unreachable(cloud_account: Account, tmp_path: Path) -> None:
     """A token endpoint out of reach is a failure of its own kind."""
-    opened = tokens(cloud_account, tmp_path, token_url=f"http://127.0.0.1:{free_port()}/token")
+    client = cloud_account.client(token_url=f"http://127.0.0.1:{free_port()}/token")
+    opened = Tokens(tmp_path, client, cloud_account.http)
     opened.store(grant(cloud_account, -1))
     with pytest.raises(CloudError) as caught:
         await opened.access_token()
@@ -193,6 +222,7 @@ async def test_revoked(cloud_account: Account, tmp_path: Path, errors: str) -> N
     assert caught.value.failure.kind is FailureKind.AUTHORIZATION
     for _ in range(3):
         assert await login_needed(opened) == "LOGIN_NEEDED"
+    assert await login_needed(tokens(cloud_account, tmp_path)) == "LOGIN_NEEDED"
     assert len(cloud_account.requests("token")) == 1
     new = grant(cloud_account)
     tokens(cloud_account, tmp_path).store(new)
@@ -200,19 +230,19 @@ async def test_revoked(cloud_account: Account, tmp_path: Path, errors: str) -> N
 
 
 async def test_two_processes(cloud_account: Account, tmp_path: Path) -> None:
-    """Two processes that use one refresh token at the same time both go on: the slower one takes what is kept."""
-    tokens(cloud_account, tmp_path).store(grant(cloud_account, SOON))
+    """Two processes that use one refresh token at the same time make one request: the slower one takes what is kept."""
+    tokens(cloud_account, tmp_path).store(grant(cloud_account, EXPIRED))
     await cloud_account.control("PATCH", "quirks", {"latency": [0.02, 0.02]})
     one, other = tokens(cloud_account, tmp_path), tokens(cloud_account, tmp_path)
     assert len(set(await asyncio.gather(one.access_token(), other.access_token()))) == 1
-    assert [entry["outcome"] for entry in cloud_account.requests("token")] == ["ok", "invalid_grant"]
+    assert [entry["outcome"] for entry in cloud_account.requests("token")] == ["ok"]
     assert await one.access_token() == await other.access_token()
 
 
 async def test_no_refresh_token(cloud_account: Account, tmp_path: Path) -> None:
     """A login without a refresh token lasts as long as its access token."""
     opened = tokens(cloud_account, tmp_path)
-    given = grant(cloud_account, SOON, refresh_token=None)
+    given = grant(cloud_account, 10, refresh_token=None)
     opened.store(given)
     assert await opened.access_token() == given.access_token
     opened.store(grant(cloud_account, -1, refresh_token=None))
@@ -224,7 +254,7 @@ async def test_without_rotation(cloud_account: Account, tmp_path: Path) -> None:
     """A refresh token that is not replaced stays good."""
     cloud_account.cloud.quirks.change({"refresh_rotation": False})
     opened = tokens(cloud_account, tmp_path)
-    given = grant(cloud_account, SOON)
+    given = grant(cloud_account, EXPIRED)
     opened.store(given)
     await opened.access_token()
     assert json.loads((tmp_path / "tokens.json").read_text())["refresh_token"] == given.refresh_token
@@ -233,7 +263,7 @@ async def test_without_rotation(cloud_account: Account, tmp_path: Path) -> None:
 async def test_unwritable(cloud_account: Account, tmp_path: Path, logged: Logged) -> None:
     """Where new tokens cannot be written they are used all the same: the old ones may be dead by now."""
     opened = tokens(cloud_account, tmp_path)
-    opened.store(grant(cloud_account, SOON))
+    opened.store(grant(cloud_account, EXPIRED))
     file = tmp_path / "tokens.json"
     file.unlink()
     (file / "in the way").mkdir(parents=True)
@@ -293,11 +323,30 @@ async def test_permission_mended(cloud_account: Account, tmp_path: Path) -> None
 async def test_removed(cloud_account: Account, tmp_path: Path) -> None:
     """After a logout the tokens are gone, in memory and on disk, and removing them again is no error."""
     opened = tokens(cloud_account, tmp_path)
-    opened.store(grant(cloud_account))
+    given = grant(cloud_account)
+    opened.store(given)
     opened.remove()
     opened.remove()
-    assert not (tmp_path / "tokens.json").exists()
+    assert given.access_token not in (tmp_path / "tokens.json").read_text()
     assert await login_needed(opened) == "LOGIN_NEEDED"
+    assert await login_needed(tokens(cloud_account, tmp_path)) == "LOGIN_NEEDED"
+    again = grant(cloud_account)
+    opened.store(again)
+    assert await opened.access_token() == again.access_token
+
+
+async def test_logout_elsewhere(cloud_account: Account, tmp_path: Path) -> None:
+    """A logout in another process is taken notice of; a file that has merely vanished logs nobody out."""
+    given = grant(cloud_account)
+    opened = tokens(cloud_account, tmp_path)
+    opened.store(given)
+    (tmp_path / "tokens.json").unlink()
+    assert await opened.access_token() == given.access_token
+    tokens(cloud_account, tmp_path).remove()
+    assert await login_needed(opened) == "LOGIN_NEEDED"
+    again = grant(cloud_account)
+    tokens(cloud_account, tmp_path).store(again)
+    assert await opened.access_token() == again.access_token
 
 
 async def test_endless_reply(cloud_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,3 +359,136 @@ async def test_endless_reply(cloud_account: Account, tmp_path: Path, monkeypatch
     with pytest.raises(CloudError):
         await opened.access_token()
     assert time.monotonic() - began < 3
+
+
+async def passing(opened: Tokens, clock: Time, seconds: float) -> None:
+    """Let the daemon's task run for some seconds by the clock."""
+    until = clock.now + seconds
+    task = asyncio.create_task(opened.keep_fresh(clock.sleep))
+    await eventually(lambda: clock.now >= until)
+    task.cancel()
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.999])
+async def test_ahead(cloud_account: Account, tmp_path: Path, chance: float) -> None:
+    """A token is replaced in the background between 20 and 10 minutes before its end, and nobody waits for that."""
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock, chance=lambda: chance)
+    given = grant(cloud_account, 3600)
+    opened.store(given)
+    clock.now += 3600 - 1201
+    assert await opened.access_token() == given.access_token
+    assert cloud_account.requests("token") == []
+    clock.now += 603 if chance == 0 else 3
+    assert await opened.access_token() == given.access_token
+    await opened.settled()
+    assert len(cloud_account.requests("token")) == 1
+    assert await opened.access_token() != given.access_token
+
+
+async def test_without_being_asked(cloud_account: Account, tmp_path: Path) -> None:
+    """The daemon's task replaces a token that nobody asks for, before its end."""
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock, chance=lambda: 0.5)
+    opened.store(grant(cloud_account, 30))
+    await passing(opened, clock, 29)
+    await opened.settled()
+    assert [entry["outcome"] for entry in cloud_account.requests("token")] == ["ok"]
+
+
+async def test_new_login_is_announced(cloud_account: Account, tmp_path: Path) -> None:
+    """A login, here or in another process, is announced; what was there at the start and a refresh are not."""
+    tokens(cloud_account, tmp_path).store(grant(cloud_account))
+    logins: list[bool] = []
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock, on_login=lambda: logins.append(True))
+    await opened.renew(await opened.access_token())
+    other = tokens(cloud_account, tmp_path)
+    await other.renew(await other.access_token())
+    await opened.access_token()
+    assert logins == []
+    other.store(grant(cloud_account))
+    await passing(opened, clock, 3 * CHECK_EVERY)
+    assert len(logins) == 1
+    opened.store(grant(cloud_account))
+    assert len(logins) == 2
+
+
+async def test_rejection_loop(cloud_account: Account, tmp_path: Path) -> None:
+    """A cloud that rejects each new token is not asked for another at once: the pauses grow."""
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock)
+    opened.store(grant(cloud_account))
+    token = await opened.renew(await opened.access_token())
+    for shortest, longest in ((27, 33), (54, 66), (108, 132)):
+        for _ in range(3):
+            with pytest.raises(CloudError) as caught:
+                await opened.renew(token)
+            assert (caught.value.failure.kind, caught.value.failure.code) == (
+                FailureKind.AUTHORIZATION,
+                "TOKEN_REJECTED",
+            )
+        assert shortest <= (caught.value.failure.retry_after or 0) <= longest
+        clock.now += longest + 1
+        token = await opened.renew(token)
+    assert len(cloud_account.requests("token")) == 4
+    clock.now += 61
+    await opened.renew(token)
+
+
+async def test_saved_later(cloud_account: Account, tmp_path: Path, logged: Logged) -> None:
+    """Tokens that cannot be saved are complained of once, tried again, and saved as soon as that works."""
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock)
+    opened.store(grant(cloud_account, EXPIRED))
+    file = tmp_path / "tokens.json"
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+    new = await opened.access_token()
+    await passing(opened, clock, 100)
+    (file / "in the way").rmdir()
+    file.rmdir()
+    await passing(opened, clock, 100)
+    assert json.loads(file.read_text())["access_token"] == new
+    assert len(logged("tokens_not_saved")) == 1
+    assert len(logged("tokens_saved")) == 1
+
+
+async def test_login_during_a_refresh(cloud_account: Account, tmp_path: Path) -> None:
+    """Who logs in while a refresh is under way is not logged out by its result."""
+    opened = tokens(cloud_account, tmp_path)
+    opened.store(grant(cloud_account, EXPIRED))
+    await cloud_account.control("PATCH", "quirks", {"latency": [0.05, 0.05]})
+    waiting = asyncio.create_task(opened.access_token())
+    await asyncio.sleep(0.02)
+    new = grant(cloud_account)
+    tokens(cloud_account, tmp_path).store(new)
+    assert await waiting == new.access_token
+    assert json.loads((tmp_path / "tokens.json").read_text())["access_token"] == new.access_token
+
+
+async def test_lock_of_another_process(tmp_path: Path) -> None:
+    """While another process holds the lock no request is made; if it never lets go, that is a failure."""
+    clock = Time()
+    async with locked(tmp_path) as held:
+        assert held is not None
+        with pytest.raises(CloudError, match="REFRESH_BUSY"):
+            async with locked(tmp_path, clock.sleep):
+                pass
+    assert stat.S_IMODE((tmp_path / "tokens.lock").stat().st_mode) == 0o600
+
+
+async def test_own_fault(cloud_account: Account, tmp_path: Path, logged: Logged) -> None:
+    """A fault of our own in a refresh that nobody waits for is logged."""
+
+    async def broken(_kept: Kept, _lock: int | None) -> Grant:
+        raise ZeroDivisionError
+
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock, refresher=broken)
+    opened.store(grant(cloud_account, 3600))
+    clock.now += 3599
+    await opened.access_token()
+    await opened.settled()
+    await asyncio.sleep(0)
+    assert len(logged("internal_error")) == 1

@@ -32,7 +32,8 @@ async def log_out(settings: Settings, *, say: Callable[[str], None]) -> None:
     The tokens go in any case; raises CloudError where the cloud could not be told.
     """
     async with http_client(settings.uhome.timeout) as http:
-        cloud, tokens = open_cloud(settings, http), open_tokens(settings, http)
+        tokens = open_tokens(settings, http)
+        cloud = open_cloud(settings, http, tokens)
         try:
             await cloud.log_out()
         except CloudError as problem:
@@ -50,7 +51,7 @@ async def describe_devices(settings: Settings, *, as_json: bool, redact: bool) -
     registry = Registry(engine_config(settings), StateDir(settings.state_dir).pins())
     size = settings.uhome.query_batch_size
     async with http_client(settings.uhome.timeout) as http:
-        cloud = open_cloud(settings, http)
+        cloud = open_cloud(settings, http, open_tokens(settings, http))
         devices = await cloud.list_devices()
         batches = [devices[start : start + size] for start in range(0, len(devices), size)]
         reports = {report.device_id: report for batch in batches for report in await cloud.query(batch)}

@@ -6,6 +6,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import httpx
@@ -16,11 +17,16 @@ from uhome2mqtt.cloud import Cloud, http_client
 from uhome2mqtt.daemon import Daemon
 from uhome2mqtt.engine import Engine, EngineConfig, Override
 from uhome2mqtt.errors import SettingsError
+from uhome2mqtt.events import LoggedIn
 from uhome2mqtt.ledger import Ledger
+from uhome2mqtt.refresh_worker import refresher
 from uhome2mqtt.settings import Settings, json_schema, not_effective, redacted
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.topics import Topics
+
+SETTLE_WITHIN = 1.0
+"""Seconds that the end waits for a token refresh that is under way."""
 
 
 async def run_bridge(
@@ -39,21 +45,26 @@ async def run_bridge(
     config = engine_config(settings)
     async with http_client(settings.uhome.timeout) as http:
         ledger = Ledger.decode(state.requests())
-        cloud = open_cloud(settings, http, ledger)
+        tokens = open_tokens(settings, http, ledger, on_login=lambda: daemon.tell(LoggedIn()))
+        cloud = open_cloud(settings, http, tokens, ledger)
         engine = Engine(config, state.pins(), random.random)
         daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size)
         link = _link(settings, config.topics, tls, settings.mqtt.client_id or state.client_id())
         log.info("started", version=__version__, broker=settings.mqtt.url, base_topic=settings.mqtt.base_topic)
         if begun is not None:
             begun(daemon)
-        await daemon.run(Broker(link, daemon.tell), stopping)
+        await daemon.run(Broker(link, daemon.tell), stopping, (tokens.keep_fresh,))
+        # The reply may carry the only refresh token that is still good; what is not here in time is kept by its worker.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_WITHIN):
+                await tokens.settled()
 
 
-def open_cloud(settings: Settings, http: httpx.AsyncClient, ledger: Ledger | None = None) -> Cloud:
-    """Connect the cloud client with the tokens of this installation, and count its requests where there is a ledger."""
+def open_cloud(settings: Settings, http: httpx.AsyncClient, tokens: Tokens, ledger: Ledger | None = None) -> Cloud:
+    """Connect the cloud client, and count its requests where there is a ledger."""
     return Cloud(
         http,
-        open_tokens(settings, http),
+        tokens,
         url=settings.uhome.api_url,
         timeout=settings.uhome.timeout,
         auth_method=settings.uhome.auth_method,
@@ -61,9 +72,16 @@ def open_cloud(settings: Settings, http: httpx.AsyncClient, ledger: Ledger | Non
     )
 
 
-def open_tokens(settings: Settings, http: httpx.AsyncClient) -> Tokens:
-    """Open the tokens of this installation."""
-    return Tokens(settings.state_dir, oauth_client(settings), http)
+def open_tokens(
+    settings: Settings,
+    http: httpx.AsyncClient,
+    ledger: Ledger | None = None,
+    on_login: Callable[[], None] | None = None,
+) -> Tokens:
+    """Open the tokens of this installation; `on_login` hears of logins that come up later."""
+    client = oauth_client(settings)
+    worker = refresher(settings.state_dir, client, http)
+    return Tokens(settings.state_dir, client, http, ledger=ledger, on_login=on_login, refresher=worker)
 
 
 def oauth_client(settings: Settings) -> oauth.Client:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from uhome2mqtt.cloud import Cloud, http_client
-from uhome2mqtt.compose import open_cloud
+from uhome2mqtt.compose import open_cloud, open_tokens
 from uhome2mqtt.errors import LOGIN_NEEDED, CloudError
 from uhome2mqtt.model import Failure, FailureKind, Json
 from uhome2mqtt.settings import Settings
@@ -58,7 +58,7 @@ async def examine(settings: Settings) -> list[Finding]:
     """Look at everything that lies between this installation and the account."""
     findings = [_ok("config", f"usable; state directory {settings.state_dir}"), _state_dir(settings.state_dir)]
     async with http_client(settings.uhome.timeout) as http:
-        findings += [finding async for finding in _account(open_cloud(settings, http))]
+        findings += [finding async for finding in _account(open_cloud(settings, http, open_tokens(settings, http)))]
     findings.append(Finding(what="broker", verdict=Verdict.NOT_CHECKED, text="this version does not look at it"))
     return findings
 

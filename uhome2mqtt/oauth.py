@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -94,16 +94,19 @@ def code_of_query(query: Mapping[str, str], state: str) -> str:
     return code
 
 
-async def exchange(http: httpx.AsyncClient, client: Client, code: str) -> Grant:
+async def exchange(
+    http: httpx.AsyncClient, client: Client, code: str, *, clock: Callable[[], float] = time.time
+) -> Grant:
     """Trade the code of a login for tokens."""
-    return await _token_request(
-        http, client, {"grant_type": "authorization_code", "code": code, "redirect_uri": client.redirect_uri}
-    )
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": client.redirect_uri}
+    return await _token_request(http, client, form, clock)
 
 
-async def refresh(http: httpx.AsyncClient, client: Client, refresh_token: str) -> Grant:
+async def refresh(
+    http: httpx.AsyncClient, client: Client, refresh_token: str, *, clock: Callable[[], float] = time.time
+) -> Grant:
     """Trade the refresh token for new tokens; one that is not replaced stays good."""
-    grant = await _token_request(http, client, {"grant_type": "refresh_token", "refresh_token": refresh_token})
+    grant = await _token_request(http, client, {"grant_type": "refresh_token", "refresh_token": refresh_token}, clock)
     return Grant(
         access_token=grant.access_token,
         refresh_token=grant.refresh_token or refresh_token,
@@ -111,7 +114,9 @@ async def refresh(http: httpx.AsyncClient, client: Client, refresh_token: str) -
     )
 
 
-async def _token_request(http: httpx.AsyncClient, client: Client, form: Mapping[str, str]) -> Grant:
+async def _token_request(
+    http: httpx.AsyncClient, client: Client, form: Mapping[str, str], clock: Callable[[], float]
+) -> Grant:
     """Post a form, as the live service wants it: parameters in the address were refused."""
     data = {**form, "client_id": client.client_id, "client_secret": client.client_secret}
     body = bytearray()
@@ -126,7 +131,7 @@ async def _token_request(http: httpx.AsyncClient, client: Client, form: Mapping[
                     break
     except (httpx.HTTPError, TimeoutError) as problem:
         raise CloudError(_unreached(problem)) from None
-    return _grant(response.status_code, bytes(body))
+    return _grant(response.status_code, bytes(body), clock)
 
 
 def _unreached(problem: Exception) -> Failure:
@@ -138,7 +143,7 @@ def _unreached(problem: Exception) -> Failure:
     )
 
 
-def _grant(status: int, body: bytes) -> Grant:
+def _grant(status: int, body: bytes, clock: Callable[[], float]) -> Grant:
     """Read a token reply, flat or wrapped; an error counts whatever the HTTP status says."""
     try:
         reply = parse_json(body)
@@ -152,7 +157,7 @@ def _grant(status: int, body: bytes) -> Grant:
         return Grant(
             access_token=str(token),
             refresh_token=str(refresh_token) if usable_token(refresh_token) else None,
-            expires_at=time.time() + _lifetime(fields.get("expires_in")),
+            expires_at=clock() + _lifetime(fields.get("expires_in")),
         )
     raise CloudError(_failure(status, fields))
 

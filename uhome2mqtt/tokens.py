@@ -3,132 +3,298 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import random
+import secrets
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import httpx
 
 from uhome2mqtt import logs, oauth
 from uhome2mqtt.errors import LOGIN_NEEDED, CloudError, StorageError
-from uhome2mqtt.model import Failure, FailureKind, parse_json
-from uhome2mqtt.storage import ensure_private_directory, read_private, write_private
+from uhome2mqtt.login_guard import LoginGuard
+from uhome2mqtt.model import Failure, FailureKind
+from uhome2mqtt.token_store import LONGEST_WAIT, Kept, TokenFile, locked
 
-FILE_NAME = "tokens.json"
-VERSION = 1
-REFRESH_BEFORE = 300.0
-"""Seconds before its end from which an access token is replaced."""
-REFRESH_PAUSE = 30.0
-"""Seconds between two attempts to replace a token that is still good."""
+REFRESH_AHEAD = 1200.0
+"""Seconds before its end from which an access token is replaced; between this and its half, to spread the load."""
+AHEAD_PART = 1 / 3
+"""No more than this part of its life, where that is short."""
+CHECK_EVERY = 1.0
+YOUNG = 60.0
+"""Seconds; the cloud that rejects a token as young as this would reject the next one, too."""
+LONGEST_SAVE_PAUSE = 60.0
+"""Seconds between two attempts to save tokens that could not be saved."""
+
+Refresher: TypeAlias = Callable[[Kept, int | None], Awaitable[oauth.Grant]]
+"""Trades kept tokens for new ones; it is given the descriptor of the lock under which it works."""
+
+
+class Ledger(Protocol):
+    """Counts requests."""
+
+    def request(self, kind: str) -> AbstractContextManager[None]: ...
 
 
 class Tokens:
     """The one holder of the grant in a process; at most one refresh at a time."""
 
-    def __init__(self, state_dir: Path, client: oauth.Client, http: httpx.AsyncClient) -> None:
-        self._path = state_dir / FILE_NAME
+    def __init__(
+        self,
+        state_dir: Path,
+        client: oauth.Client,
+        http: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+        ledger: Ledger | None = None,
+        on_login: Callable[[], None] | None = None,
+        refresher: Refresher | None = None,
+    ) -> None:
+        self._file = TokenFile(state_dir)
+        self._guard = LoginGuard(state_dir, clock, chance)
         self._client = client
         self._http = http
-        self._grant: oauth.Grant | None = None
-        self._seen: tuple[int, int] | None = None
+        self._clock = clock
+        self._chance = chance
+        self._ledger = ledger
+        self._on_login = on_login
+        self._refresher = refresher or self._in_process
+        self._kept: Kept | None = None
+        self._loaded = False
+        self._refresh_at = 0.0
         self._revoked: str | None = None
         self._refreshing: asyncio.Task[str] | None = None
-        self._again_at = 0.0
+        self._refreshed_at: float | None = None
+        self._paused_for: str | None = None
+        self._rejections = 0
+        self._save_at: float | None = None
+        self._save_pause = 0.0
         self._log = logs.get_logger()
 
     async def access_token(self) -> str:
-        """Give a token that is good now; raises CloudError where a person has to log in first."""
+        """Give a token that is good now; raises CloudError where a person has to log in first.
+
+        Waits for a refresh only where the token at hand has expired.
+        """
         self._pick_up()
-        grant = self._usable()
-        left = grant.expires_at - time.time()
-        if left > REFRESH_BEFORE or (left > 0 and (grant.refresh_token is None or time.monotonic() < self._again_at)):
-            return grant.access_token
-        try:
-            return await self._refreshed(grant)
-        except CloudError as problem:
-            if problem.failure.kind is FailureKind.AUTHORIZATION or grant.expires_at <= time.time():
-                raise
-            return grant.access_token
+        kept = self._usable()
+        if kept.grant.expires_at <= self._clock():
+            return await self._refreshed(kept)
+        self._refresh_if_due(kept)
+        return kept.grant.access_token
 
     async def renew(self, rejected: str) -> str:
         """Replace a token that the cloud has rejected; raises CloudError where that is not possible."""
         self._pick_up()
-        grant = self._usable()
-        if grant.access_token != rejected:
-            return grant.access_token
-        return await self._refreshed(grant)
+        kept = self._usable()
+        if kept.grant.access_token != rejected:
+            return kept.grant.access_token
+        if not self._in_flight():
+            self._stop_loop(kept)
+        return await self._refreshed(kept)
+
+    async def keep_fresh(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Do for ever what has to be done without being asked: pick up logins, save, refresh ahead of expiry."""
+        while True:
+            self._pick_up()
+            self._save_again()
+            if self._kept is not None:
+                self._refresh_if_due(self._kept)
+            await sleep(CHECK_EVERY)
+
+    async def settled(self) -> None:
+        """Wait until the refresh that is under way, if any, has ended and its tokens are kept; a bounded time only."""
+        if self._refreshing is not None:
+            await asyncio.wait({self._refreshing}, timeout=LONGEST_WAIT + oauth.LONGEST_EXCHANGE)
 
     def store(self, grant: oauth.Grant) -> None:
-        """Take new tokens; raises StorageError where they cannot be kept, but has them all the same."""
-        self._adopt(grant)
-        ensure_private_directory(self._path.parent)
-        write_private(self._path, _encode(grant))
-        self._seen = _signature(self._path)
+        """Take the tokens of a new login; raises StorageError where they cannot be kept, but has them all the same."""
+        kept = Kept(grant=grant, login=secrets.token_hex(8), since=self._clock())
+        again = self._loaded
+        self._adopt(kept)
+        self._save_at = None
+        try:
+            self._file.write(kept)
+        finally:
+            self._guard.clear()
+            self._loaded = True
+            if again:
+                self._announce()
 
     def remove(self) -> None:
-        """Forget the tokens, here and on disk."""
-        self._grant = None
-        self._path.unlink(missing_ok=True)
+        """Forget the tokens, here, on disk, and in a bridge that runs; raises StorageError.
 
-    async def _refreshed(self, grant: oauth.Grant) -> str:
+        A file that has merely vanished logs nobody out: that may be a fault of the disk.
+        """
+        self._kept = None
+        self._save_at = None
+        self._file.log_out()
+
+    def _refresh_if_due(self, kept: Kept) -> None:
+        refresh_token = kept.grant.refresh_token
+        if refresh_token is None or self._in_flight() or self._clock() < self._refresh_at:
+            return
+        if self._over(kept) is None and not self._guard.pause(refresh_token):
+            self._begin(kept)
+
+    def _in_flight(self) -> bool:
+        return self._refreshing is not None and not self._refreshing.done()
+
+    async def _refreshed(self, kept: Kept) -> str:
         """Refresh once for all who ask meanwhile; it goes on when a request that waits for it is given up."""
         if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._refresh(grant))
+            return await asyncio.shield(self._begin(kept))
         return await asyncio.shield(self._refreshing)
 
-    async def _refresh(self, grant: oauth.Grant) -> str:
-        if grant.refresh_token is None:
-            self._revoked = grant.access_token
+    def _begin(self, kept: Kept) -> asyncio.Task[str]:
+        self._refreshing = asyncio.create_task(self._refresh(kept))
+        self._refreshing.add_done_callback(self._ended)
+        return self._refreshing
+
+    def _ended(self, task: asyncio.Task[str]) -> None:
+        """Take note of the end: often nobody waits for it."""
+        problem = None if task.cancelled() else task.exception()
+        if problem is not None and not isinstance(problem, CloudError):
+            self._log.error("internal_error", during="token refresh", exc_info=problem)
+
+    async def _refresh(self, kept: Kept) -> str:
+        if kept.grant.refresh_token is None:
+            self._revoked = kept.grant.access_token
             raise _login_needed("the login gave no refresh token, and its access token is no longer good")
+        self._respect_pause(kept.grant.refresh_token)
+        async with locked(self._file.path.parent) as lock:
+            self._pick_up()
+            if self._kept is kept:
+                await self._ask(kept, kept.grant.refresh_token, lock)
+        return self._usable().grant.access_token
+
+    async def _ask(self, kept: Kept, refresh_token: str, lock: int | None) -> None:
         try:
-            new = await oauth.refresh(self._http, self._client, grant.refresh_token)
+            with self._ledger.request("token") if self._ledger else nullcontext():
+                grant = await self._refresher(kept, lock)
         except CloudError as problem:
-            if problem.failure.kind is FailureKind.AUTHORIZATION:
-                return self._after_refusal(grant, problem)
-            self._again_at = time.monotonic() + REFRESH_PAUSE
-            self._log.warning("token_refresh_failed", why=str(problem))
+            self._pick_up()
+            if self._kept is not kept:
+                return
+            self._note_failure(kept, refresh_token, problem)
             raise
-        try:
-            self.store(new)
-        except StorageError as problem:
-            # The old refresh token may be dead already: what is held in memory is all there is.
-            self._log.error("tokens_not_saved", why=str(problem))
-        self._log.info("token_refreshed", good_for_hours=round((new.expires_at - time.time()) / 3600))
-        return new.access_token
+        self._take(kept, grant)
+        self._log.info("token_refreshed", good_for_hours=round((grant.expires_at - self._clock()) / 3600))
 
-    def _after_refusal(self, grant: oauth.Grant, problem: CloudError) -> str:
-        """Take the tokens of another process, which may have used the same refresh token first; else give up."""
+    async def _in_process(self, kept: Kept, _lock: int | None) -> oauth.Grant:
+        return await oauth.refresh(self._http, self._client, kept.grant.refresh_token or "", clock=self._clock)
+
+    def _note_failure(self, kept: Kept, refresh_token: str, problem: CloudError) -> None:
+        if problem.failure.kind is FailureKind.AUTHORIZATION:
+            self._revoked = kept.grant.access_token
+            self._guard.refuse(refresh_token)
+        else:
+            self._guard.failed(refresh_token)
+            self._log.warning("token_refresh_failed", why=str(problem))
+
+    def _take(self, old: Kept, grant: oauth.Grant) -> None:
+        """Keep what a refresh gave, unless somebody has logged in meanwhile; first on disk, then in memory."""
         self._pick_up()
-        current = self._usable()
-        if current is not grant:
-            return current.access_token
-        self._revoked = grant.access_token
-        raise problem
+        if self._kept is None or self._kept.login != old.login:
+            return
+        new = Kept(grant=grant, login=old.login, since=self._clock())
+        if self._kept.grant != grant:
+            self._save(new)
+            self._adopt(new)
+        self._refreshed_at = self._clock()
+        self._guard.clear()
 
-    def _usable(self) -> oauth.Grant:
-        if self._grant is None:
+    def _save(self, kept: Kept) -> None:
+        """Write tokens, now or later: the old refresh token may be dead, so what is in memory may be all there is."""
+        failed_before = self._save_at is not None
+        try:
+            self._file.write(kept)
+        except StorageError as problem:
+            self._save_pause = min(self._save_pause * 2, LONGEST_SAVE_PAUSE) if failed_before else CHECK_EVERY
+            self._save_at = self._clock() + self._save_pause
+            if not failed_before:
+                self._log.error("tokens_not_saved", why=str(problem))
+        else:
+            self._save_at = None
+            if failed_before:
+                self._log.info("tokens_saved", file=str(self._file.path))
+
+    def _save_again(self) -> None:
+        if self._kept is not None and self._save_at is not None and self._clock() >= self._save_at:
+            self._save(self._kept)
+
+    def _stop_loop(self, kept: Kept) -> None:
+        """Raise CloudError where the cloud rejects each token as soon as it gives it; else count from one again."""
+        grant = kept.grant
+        if grant.refresh_token is None or self._refreshed_at is None:
+            return
+        if self._paused_for != grant.access_token:
+            if self._clock() - self._refreshed_at >= YOUNG:
+                self._rejections = 0
+                return
+            self._rejections += 1
+            self._paused_for = grant.access_token
+            self._guard.failed(grant.refresh_token, self._rejections)
+        if left := self._guard.pause(grant.refresh_token):
+            raise _paused(
+                FailureKind.AUTHORIZATION, "TOKEN_REJECTED", "the cloud rejects new tokens", left, self._clock
+            )
+
+    def _respect_pause(self, refresh_token: str) -> None:
+        if left := self._guard.pause(refresh_token):
+            why = "the login could not be renewed"
+            raise _paused(FailureKind.UNREACHABLE, "REFRESH_PAUSED", why, left, self._clock)
+
+    def _usable(self) -> Kept:
+        if self._kept is None:
             raise _login_needed("nobody has logged in yet")
-        if self._grant.access_token == self._revoked:
-            raise _login_needed("the cloud no longer accepts the login")
-        return self._grant
+        if why := self._over(self._kept):
+            raise _login_needed(why)
+        return self._kept
+
+    def _over(self, kept: Kept) -> str | None:
+        token = kept.grant.refresh_token
+        refused = token is not None and self._guard.refused(token)
+        return "the cloud no longer accepts the login" if refused or kept.grant.access_token == self._revoked else None
 
     def _pick_up(self) -> None:
-        """Read the file when it is new: another process may have logged in."""
-        signature = _signature(self._path)
-        if signature is None or signature == self._seen:
-            return
-        self._seen = signature
+        """Take what another process has written: a login, or the tokens that it has refreshed."""
+        again, self._loaded = self._loaded, True
         try:
-            self._adopt(_decode(read_private(self._path) or b""))
+            found = self._file.news()
         except (StorageError, ValueError) as problem:
-            self._log.error("tokens_unreadable", file=str(self._path), why=str(problem), hint="run: uhome2mqtt login")
+            file = str(self._file.path)
+            self._log.error("tokens_unreadable", file=file, why=str(problem), hint="run: uhome2mqtt login")
+            return
+        if self._file.logged_out:
+            self._kept = self._save_at = None
+        if found is None or found == self._kept:
+            return
+        before, self._save_at = self._kept, None
+        self._adopt(found)
+        if again and (before is None or before.login != found.login):
+            self._guard.clear()
+            self._announce()
 
-    def _adopt(self, grant: oauth.Grant) -> None:
-        for secret in (grant.access_token, grant.refresh_token):
+    def _adopt(self, kept: Kept) -> None:
+        for secret in (kept.grant.access_token, kept.grant.refresh_token):
             if secret:
                 logs.add_secret(secret)
-        self._grant = grant
+        self._kept = kept
         self._revoked = None
+        self._refreshed_at = None
+        life = max(0.0, kept.grant.expires_at - kept.since)
+        ahead = min(REFRESH_AHEAD, life * AHEAD_PART)
+        self._refresh_at = kept.grant.expires_at - ahead * (1 + self._chance()) / 2
+
+    def _announce(self) -> None:
+        if self._on_login is not None:
+            self._on_login()
 
 
 def _login_needed(why: str) -> CloudError:
@@ -137,32 +303,6 @@ def _login_needed(why: str) -> CloudError:
     )
 
 
-def _signature(path: Path) -> tuple[int, int] | None:
-    """Tell one state of a file from another, also where only its owner or mode has been mended."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ctime_ns, found.st_ino
-
-
-def _encode(grant: oauth.Grant) -> bytes:
-    document = {
-        "version": VERSION,
-        "access_token": grant.access_token,
-        "refresh_token": grant.refresh_token,
-        "expires_at": grant.expires_at,
-    }
-    return json.dumps(document, indent=1).encode()
-
-
-def _decode(content: bytes) -> oauth.Grant:
-    """Read what `_encode` has written; raises ValueError for anything else."""
-    document = parse_json(content)
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise ValueError("it is not of a version that is known here")
-    access, refresh, expires = (document.get(name) for name in ("access_token", "refresh_token", "expires_at"))
-    if oauth.usable_token(access) and isinstance(expires, int | float):
-        kept = str(refresh) if oauth.usable_token(refresh) else None
-        return oauth.Grant(access_token=str(access), refresh_token=kept, expires_at=expires)
-    raise ValueError("it holds no access token with its end")
+def _paused(kind: FailureKind, code: str, why: str, left: float, clock: Callable[[], float]) -> CloudError:
+    until = datetime.fromtimestamp(clock() + left, UTC).isoformat(timespec="seconds")
+    return CloudError(Failure(kind=kind, code=code, message=f"{why}; the next attempt is at {until}", retry_after=left))

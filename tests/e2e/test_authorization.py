@@ -38,7 +38,6 @@ async def test_secrets(stage: Stage) -> None:
     for device in ("front_door", "back_door", "garage", "hall_light", "dining_room"):
         await stage.ear.say(f"{device}/get", "")
     await stage.ear.until("bridge/cloud", "degraded", since)
-    await stage.account.fault("http_500", operation="token", count=2)
     await stage.account.control("POST", "revoke")
     await stage.ear.say("front_door/lock/set", CLIENT_SECRET)
     await stage.ear.say("back_door/lock/set", "UNLOCK")

@@ -154,7 +154,8 @@ async def in_process(stage: Stage, **changes: Any) -> AsyncIterator[Daemon]:
     begun: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(run_bridge(load_settings(stage, **changes), stopping, begun.set_result))
     try:
-        await asyncio.wait([task, begun], return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {task, begun}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         yield begun.result()
     finally:
         stopping.set()

@@ -12,6 +12,7 @@ from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import LOGIN_NEEDED
 from uhome2mqtt.events import (
+    AccountIdentified,
     CommandAnswered,
     CommandFailed,
     DeviceListFailed,
@@ -57,6 +58,12 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
         turn.emit(IdentifyAccount())
     if changes.added:
         poll(house, turn)
+
+
+def account_identified(house: House, turn: Turn, event: AccountIdentified) -> None:
+    """Tell whose account it is."""
+    house.info["account"] = event.account
+    turn.touch_bridge()
 
 
 def logged_in(house: House, turn: Turn) -> None:

@@ -75,8 +75,7 @@ class Engine:
             case HealthMeasured():
                 health.measured(house, turn, event)
             case AccountIdentified():
-                house.info["account"] = event.account
-                turn.touch_bridge()
+                cloud_side.account_identified(house, turn, event)
             case DevicesListed():
                 cloud_side.devices_listed(house, turn, event)
             case DeviceListFailed():

@@ -1,0 +1,74 @@
+"""The process of its own that refreshes tokens: its result is kept, and its failures are told."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.support.account import Account
+from uhome2mqtt.errors import CloudError
+from uhome2mqtt.model import FailureKind
+from uhome2mqtt.oauth import Grant
+from uhome2mqtt.refresh_worker import COMMAND, refresher, work
+from uhome2mqtt.token_store import Kept, TokenFile, encode
+from uhome2mqtt.tokens import Tokens
+
+
+def opened(account: Account, directory: Path, command: tuple[str, ...] = COMMAND) -> Tokens:
+    """Open tokens that have expired and are refreshed by a process."""
+    worker = refresher(directory, account.client(), account.http, command)
+    tokens = Tokens(directory, account.client(), account.http, refresher=worker)
+    minted = account.grant()
+    tokens.store(
+        Grant(access_token=minted.access_token, refresh_token=minted.refresh_token, expires_at=time.time() - 1)
+    )
+    return tokens
+
+
+@pytest.mark.parametrize("command", [COMMAND, ("/no/such/program",)])
+async def test_refreshed(cloud_account: Account, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """The tokens are replaced and kept, also where no process can be started."""
+    token = await opened(cloud_account, tmp_path, command).access_token()
+    assert cloud_account.cloud.grants.admits(token)
+    kept = TokenFile(tmp_path).news()
+    assert kept is not None
+    assert kept.grant.access_token == token
+
+
+async def test_refused(cloud_account: Account, tmp_path: Path) -> None:
+    """What the cloud says to the process is what the bridge hears."""
+    tokens = opened(cloud_account, tmp_path)
+    await cloud_account.control("POST", "revoke")
+    with pytest.raises(CloudError) as caught:
+        await tokens.access_token()
+    assert (caught.value.failure.kind, caught.value.failure.code) == (FailureKind.AUTHORIZATION, "invalid_grant")
+
+
+async def test_died(cloud_account: Account, tmp_path: Path) -> None:
+    """A process that ends without a result is a failure that passes."""
+    with pytest.raises(CloudError, match="WORKER_FAILED"):
+        await opened(cloud_account, tmp_path, (sys.executable, "-c", "input()")).access_token()
+
+
+async def test_work(cloud_account: Account, tmp_path: Path) -> None:
+    """The work keeps its result unless somebody has logged in since; a failure is described."""
+    old = Kept(grant=cloud_account.grant(), login="one")
+    job = {
+        "state_dir": str(tmp_path),
+        "client": asdict(cloud_account.client()),
+        "kept": encode(old).decode(),
+        "agent": "a",
+    }
+    assert "kept" in await work(job)
+    found = TokenFile(tmp_path).news()
+    assert found is not None
+    assert found.login == "one"
+    assert (await work(job))["failure"]["code"] == "invalid_grant"
+    other = Kept(grant=cloud_account.grant(), login="two")
+    TokenFile(tmp_path).write(other)
+    await work({**job, "kept": encode(Kept(grant=cloud_account.grant(), login="one")).decode()})
+    assert TokenFile(tmp_path).news() == other
