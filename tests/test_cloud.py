@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,16 +129,19 @@ async def test_largest_reply(client: Client) -> None:
 
 @pytest.mark.parametrize("fault", ["error_envelope", "status"])
 async def test_rejected_token(client: Client, fault: str) -> None:
-    """A request that is refused for its token is sent once more with a new one, once."""
+    """A request that is refused for its token is sent once more with a new one.
+
+    A new token that is refused as well is not replaced: the account would be hammered.
+    """
     await client.account.fault(fault, code="INVALID_TOKEN", status=401, count=1)
     await client.cloud().commands([(FRONT_DOOR, UNLOCK)])
     assert len(client.account.requests("Command")) == 2
     assert len(client.account.requests("token")) == 1
     await client.account.fault(fault, code="INVALID_TOKEN", status=401, operation="Command")
     found = await failure(client.cloud())
-    assert found.kind is FailureKind.AUTHORIZATION
-    assert len(client.account.requests("Command")) == 4
-    assert len(client.account.requests("token")) == 2
+    assert (found.kind, found.code) == (FailureKind.AUTHORIZATION, "TOKEN_REJECTED")
+    assert len(client.account.requests("Command")) == 3
+    assert len(client.account.requests("token")) == 1
 
 
 async def test_device_error(client: Client) -> None:
@@ -193,3 +200,77 @@ async def test_http_client() -> None:
     async with http_client(60) as http:
         assert "uhome2mqtt" in http.headers["User-Agent"]
         assert http.timeout.connect == 10
+
+
+class Gateway:
+    """A server that answers as told: each connection takes a list of what it does with its requests."""
+
+    def __init__(self, *connections: list[str]) -> None:
+        self.connections = list(connections)
+        self.requests = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for deed in self.connections.pop(0):
+            try:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            except asyncio.IncompleteReadError:
+                break
+            length = int(head.split("content-length: ")[1].split("\r\n")[0])
+            request = json.loads(await reader.readexactly(length))
+            self.requests += 1
+            if deed == "hang up":
+                break
+            body = json.dumps({"header": request["header"], "payload": {"devices": []}})
+            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        """Listen, and give the address."""
+        async with await asyncio.start_server(self, "127.0.0.1", 0) as server:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/action"
+
+
+async def test_stale_connection(client: Client) -> None:
+    """A kept connection that dies under a question is no failure: it is asked once more, on a new one."""
+    gateway = Gateway(["answer", "hang up"], ["answer"])
+    async with gateway.serve() as url:
+        cloud = client.cloud(url=url)
+        await cloud.query([FRONT_DOOR])
+        assert await cloud.query([FRONT_DOOR]) == ()
+    assert gateway.requests == 3
+
+
+async def test_stale_connection_under_a_command(client: Client) -> None:
+    """A command whose kept connection dies may have been executed: it is uncertain, and not repeated in secret."""
+    gateway = Gateway(["answer", "hang up"], ["answer"])
+    async with gateway.serve() as url:
+        cloud = client.cloud(url=url)
+        await cloud.query([FRONT_DOOR])
+        assert (await failure(cloud)).kind is FailureKind.UNCERTAIN
+    assert gateway.requests == 2
+
+
+async def test_new_connection_dies(client: Client) -> None:
+    """A new connection that dies without an answer is a failure, also for a question."""
+    gateway = Gateway(["hang up"], ["answer"])
+    async with gateway.serve() as url:
+        with pytest.raises(CloudError) as caught:
+            await client.cloud(url=url).query([FRONT_DOOR])
+    assert caught.value.failure.kind is FailureKind.UNCERTAIN
+    assert gateway.requests == 1
+
+
+async def test_no_connection_in_time(client: Client) -> None:
+    """A time-out before the request could leave is told from one after it: nothing can have been executed."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        # A queue of connections that nobody accepts: the next one is left waiting.
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.settimeout(0)
+            each.connect_ex(("127.0.0.1", port))
+        found = await failure(client.cloud(url=f"http://127.0.0.1:{port}/action", timeout=0.5))
+        for each in waiting:
+            each.close()
+    assert (found.kind, found.code) == (FailureKind.UNREACHABLE, "TIMEOUT")

@@ -24,7 +24,11 @@ LIST_ALLOWANCE = 5.0
 """Seconds more for the device list, the slowest of all requests."""
 LONGEST_CONNECT = 10.0
 
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+KEEPALIVE = 20.0
+"""Seconds; many a gateway hangs up after a minute, and a connection that dies under a command leaves it uncertain."""
+
+_HUNG_UP = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+_REPEATABLE = frozenset({Operation.USER_GET, Operation.LIST_DEVICES, Operation.QUERY})
 _KINDS = {
     Operation.USER_GET: "account",
     Operation.USER_LOGOUT: "logout",
@@ -48,7 +52,7 @@ class TokenSource(Protocol):
 @asynccontextmanager
 async def http_client(timeout: float) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ASYNC109 - the setting's own name
     """Open the HTTP client for cloud and login; proxies come from the environment."""
-    limits = httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=60)
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=KEEPALIVE)
     async with httpx.AsyncClient(
         headers={"User-Agent": USER_AGENT},
         timeout=httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT)),
@@ -56,6 +60,25 @@ async def http_client(timeout: float) -> AsyncIterator[httpx.AsyncClient]:  # no
         verify=ssl.create_default_context(),
     ) as client:
         yield client
+
+
+class _Progress:
+    """How far a request has come, as httpx traces it: what has not left cannot have been executed."""
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.left = False
+        self.answered = False
+
+    async def __call__(self, event: str, _facts: Mapping[str, object]) -> None:
+        self.connected |= event.startswith("connection.")
+        self.left |= event.startswith("http11.send_request")
+        self.answered |= event == "http11.receive_response_headers.complete"
+
+    @property
+    def stale(self) -> bool:
+        """Whether the request met a kept connection whose other end had gone."""
+        return self.left and not self.connected and not self.answered
 
 
 class Cloud:
@@ -139,19 +162,30 @@ class Cloud:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if not self._in_body:
             headers["Authorization"] = f"Bearer {token}"
+        progress = _Progress()
         try:
             async with asyncio.timeout(self._timeout + allowance):
-                return uhome.decode_reply(await self._exchange(content, headers), message_id)
+                try:
+                    reply = await self._exchange(content, headers, progress)
+                except _HUNG_UP:
+                    if operation not in _REPEATABLE or not progress.stale:
+                        raise
+                    reply = await self._exchange(content, headers, progress)
+            return uhome.decode_reply(reply, message_id)
         except ProtocolError as problem:
             raise CloudError(_unreadable(problem)) from None
         except TimeoutError:
-            raise CloudError(_uncertain("TIMEOUT", f"no reply within {self._timeout + allowance:.0f} s")) from None
+            why = f"no reply within {self._timeout + allowance:.0f} s" if progress.left else "no connection in time"
+            raise CloudError(_transport("TIMEOUT", why, progress)) from None
         except httpx.HTTPError as problem:
-            raise CloudError(_transport(problem)) from None
+            name = type(problem).__name__
+            raise CloudError(_transport(name, str(problem) or name, progress)) from None
 
-    async def _exchange(self, content: bytes, headers: Mapping[str, str]) -> bytes:
+    async def _exchange(self, content: bytes, headers: Mapping[str, str], progress: _Progress) -> bytes:
         """Post a request and read a reply of bounded size."""
-        async with self._http.stream("POST", self._url, content=content, headers=headers) as response:
+        async with self._http.stream(
+            "POST", self._url, content=content, headers=headers, extensions={"trace": progress}
+        ) as response:
             if response.status_code != httpx.codes.OK:
                 raise CloudError(failure_of_status(response.status_code, _retry_after(response)))
             body = bytearray()
@@ -163,18 +197,13 @@ class Cloud:
 
 
 def _unreadable(problem: ProtocolError) -> Failure:
-    return _uncertain("UNREADABLE_REPLY", str(problem))
+    return Failure(kind=FailureKind.UNCERTAIN, code="UNREADABLE_REPLY", message=str(problem))
 
 
-def _uncertain(code: str, message: str) -> Failure:
-    return Failure(kind=FailureKind.UNCERTAIN, code=code, message=message)
-
-
-def _transport(problem: httpx.HTTPError) -> Failure:
+def _transport(code: str, message: str, progress: _Progress) -> Failure:
     """Sort a transport error by whether the request can have left."""
-    kind = FailureKind.UNREACHABLE if isinstance(problem, _NEVER_LEFT) else FailureKind.UNCERTAIN
-    name = type(problem).__name__
-    return Failure(kind=kind, code=name, message=str(problem) or name)
+    kind = FailureKind.UNCERTAIN if progress.left else FailureKind.UNREACHABLE
+    return Failure(kind=kind, code=code, message=message)
 
 
 def _retry_after(response: httpx.Response) -> float | None:
