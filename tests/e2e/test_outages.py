@@ -18,7 +18,7 @@ from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.e2e
 
-CHANGING = ("/last_reported", "bridge/info")
+CHANGING = ("/last_reported", "bridge/info", "bridge/health")
 
 
 @pytest.fixture
