@@ -1,11 +1,12 @@
-"""Requests to the simulated cloud, and the failure that each of its faults amounts to."""
+"""Requests to the simulated cloud, and the connections that carry them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from tests.support.account import BACK, FRONT, Account
 from tests.support.patience import free_port
-from uhome2mqtt.cloud import LARGEST_REPLY, Cloud, http_client
+from uhome2mqtt.cloud import Cloud, http_client
 from uhome2mqtt.errors import CloudError
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Command, Device, Failure, FailureKind
@@ -23,6 +24,7 @@ from uhome2mqtt.tokens import Tokens
 UNLOCK = Command(capability="st.lock", name="unlock")
 FRONT_DOOR = Device(id=FRONT, name="Front Door")
 BACK_DOOR = Device(id=BACK, name="Back Door")
+SECRET = "secret-of-the-notifications"
 
 
 class Client:
@@ -51,9 +53,12 @@ async def failure(cloud: Cloud) -> Failure:
     return caught.value.failure
 
 
+@pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("auth_method", ["header", "body"])
-async def test_operations(client: Client, auth_method: str) -> None:
-    """The four operations work, with the token in a header or in the body."""
+async def test_operations(client: Client, auth_method: str, *, compressed: bool) -> None:
+    """The four operations work, with the token in a header or in the body, and with compressed replies, too."""
+    if compressed:
+        await client.account.fault("gzip")
     cloud = client.cloud(auth_method=auth_method)
     assert await cloud.account() == client.account.cloud.user_id
     devices = await cloud.list_devices()
@@ -65,66 +70,21 @@ async def test_operations(client: Client, auth_method: str) -> None:
     assert client.account.commands() == [(FRONT, "unlock")]
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind", "code"),
-    [
-        ({"kind": "http_500"}, FailureKind.UNCERTAIN, "HTTP_500"),
-        ({"kind": "gateway_500"}, FailureKind.UNCERTAIN, "HTTP_500"),
-        ({"kind": "empty_400"}, FailureKind.UNCERTAIN, "HTTP_400"),
-        ({"kind": "status"}, FailureKind.UNCERTAIN, "HTTP_503"),
-        ({"kind": "status", "status": 404}, FailureKind.REJECTED, "HTTP_404"),
-        ({"kind": "status", "status": 302}, FailureKind.REJECTED, "HTTP_302"),
-        ({"kind": "status", "status": 204}, FailureKind.REJECTED, "HTTP_204"),
-        ({"kind": "rate_limited"}, FailureKind.RATE_LIMITED, "HTTP_429"),
-        ({"kind": "reset"}, FailureKind.UNCERTAIN, "ReadError"),
-        ({"kind": "timeout"}, FailureKind.UNCERTAIN, "TIMEOUT"),
-        ({"kind": "slow", "delay": 30}, FailureKind.UNCERTAIN, "TIMEOUT"),
-        ({"kind": "truncated"}, FailureKind.UNCERTAIN, "RemoteProtocolError"),
-        ({"kind": "not_json"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
-        ({"kind": "not_json", "body": "[]"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
-        ({"kind": "not_json", "body": "{}"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
-        ({"kind": "huge"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
-        ({"kind": "wrong_message_id"}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
-        ({"kind": "error_envelope"}, FailureKind.REJECTED, "INTERNAL_ERROR"),
-        ({"kind": "error_envelope", "code": "INVALID_TOKEN"}, FailureKind.AUTHORIZATION, "INVALID_TOKEN"),
-        ({"kind": "status", "status": 401}, FailureKind.AUTHORIZATION, "HTTP_401"),
-        ({"kind": "status", "status": 403}, FailureKind.AUTHORIZATION, "HTTP_403"),
-    ],
-)
-async def test_faults(client: Client, fault: dict[str, Any], kind: FailureKind, code: str) -> None:
-    """Every fault ends in a failure that says whether the command may have been executed, never in anything else."""
-    await client.account.fault(**fault, operation="Command")
-    found = await failure(client.cloud(timeout=0.5))
-    assert (found.kind, found.code) == (kind, code)
-    assert found.message
-    await client.account.control("DELETE", "faults")
-    assert len(await client.cloud().list_devices()) == 7
-
-
-async def test_query_unreadable(client: Client) -> None:
-    """A reply to a query that holds no list is unreadable, not an empty account."""
-    body = '{"header": {}, "payload": {"devices": null}}'
-    await client.account.fault("not_json", body=body)
-    for work in (client.cloud().query([FRONT_DOOR]), client.cloud().list_devices(), client.cloud().account()):
-        with pytest.raises(CloudError) as caught:
-            await work
-        assert caught.value.failure.code == "UNREADABLE_REPLY"
-
-
-async def test_retry_after(client: Client) -> None:
-    """A wait that the cloud names in seconds is passed on."""
-    await client.account.fault("rate_limited", retry_after=3, count=1)
-    assert (await failure(client.cloud())).retry_after == 3
-    await client.account.fault("rate_limited", count=1)
-    assert (await failure(client.cloud())).retry_after is None
-
-
-async def test_largest_reply(client: Client) -> None:
-    """A reply that never ends is given up at its limit instead of being read."""
-    await client.account.fault("huge", size=400 * 1024 * 1024)
-    async with asyncio.timeout(4):
-        found = await failure(client.cloud())
-    assert str(LARGEST_REPLY) in found.message
+@pytest.mark.parametrize("auth_method", ["header", "body"])
+@pytest.mark.parametrize("operation", ["Get", "Discovery", "Query", "Command"])
+async def test_dead_token(client: Client, operation: str, auth_method: str) -> None:
+    """Whatever is asked with a token that the cloud has forgotten is asked once more, with a new one, and answered."""
+    client.account.cloud.grants.log_out(await client.tokens.access_token())
+    cloud = client.cloud(auth_method=auth_method)
+    asks: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+        "Get": cloud.account,
+        "Discovery": cloud.list_devices,
+        "Query": lambda: cloud.query([FRONT_DOOR]),
+        "Command": lambda: cloud.commands([(FRONT_DOOR, UNLOCK)]),
+    }
+    assert await asks[operation]()
+    assert [entry["outcome"] for entry in client.account.requests(operation)] == ["INVALID_TOKEN", "ok"]
+    assert len(client.account.requests("token")) == 1
 
 
 @pytest.mark.parametrize("fault", ["error_envelope", "status"])
@@ -167,6 +127,51 @@ async def test_log_out(client: Client) -> None:
     token = await client.tokens.access_token()
     await client.cloud().log_out()
     assert not client.account.cloud.grants.admits(token)
+
+
+@pytest.mark.parametrize("empty", ["list", "object"])
+async def test_register_notifications(client: Client, empty: str) -> None:
+    """The cloud is told where notifications go and with which secret; the last one counts, and each is counted."""
+    client.account.cloud.quirks.change({"empty_payload": empty})
+    ledger = Ledger()
+    for secret in ("a first secret", SECRET):
+        await client.cloud(ledger=ledger).register_notifications("https://example.org/hook", secret)
+    registered = client.account.cloud.pusher.registration
+    assert registered is not None
+    assert (registered.url, registered.token) == ("https://example.org/hook", SECRET)
+    assert ledger.snapshot()["by_kind"] == {"register": 2}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "code"),
+    [
+        ({"kind": "error_envelope", "code": "NO", "message": f"{SECRET}?"}, FailureKind.REJECTED, "NO: ***?"),
+        ({"kind": "error_envelope", "code": SECRET, "message": ""}, FailureKind.REJECTED, "***"),
+        ({"kind": "not_json", "body": SECRET}, FailureKind.UNCERTAIN, "UNREADABLE_REPLY"),
+        ({"kind": "gateway_500"}, FailureKind.UNCERTAIN, "HTTP_500"),
+        ({"kind": "timeout"}, FailureKind.UNCERTAIN, "TIMEOUT"),
+    ],
+)
+async def test_register_keeps_the_secret(
+    client: Client, fault: dict[str, Any], kind: FailureKind, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A registration that fails says why; nothing that it raises or logs has the secret, though the cloud repeat it."""
+    caplog.set_level(logging.DEBUG)
+    await client.account.fault(**fault)
+    with pytest.raises(CloudError) as caught:
+        await client.cloud(timeout=0.3).register_notifications("https://example.org/hook", SECRET)
+    assert caught.value.failure.kind is kind
+    assert str(caught.value).startswith(code)
+    told = [caught.value, caught.value.__cause__, caught.value.__context__, caught.value.failure]
+    assert SECRET not in "".join(map(repr, told)) + caplog.text
+
+
+async def test_push_refused(client: Client) -> None:
+    """A cloud that offers no notifications refuses a registration."""
+    client.account.cloud.quirks.change({"push_mode": "off"})
+    with pytest.raises(CloudError, match="BAD-REQUEST") as caught:
+        await client.cloud().register_notifications("https://example.org/hook", SECRET)
+    assert caught.value.failure.kind is FailureKind.REJECTED
 
 
 async def test_every_request_is_counted(client: Client) -> None:
@@ -238,6 +243,16 @@ async def test_stale_connection(client: Client) -> None:
         cloud = client.cloud(url=url)
         await cloud.query([FRONT_DOOR])
         assert await cloud.query([FRONT_DOOR]) == ()
+    assert gateway.requests == 3
+
+
+async def test_stale_connection_under_a_registration(client: Client) -> None:
+    """A registration may be made twice, so that it is repeated like a question."""
+    gateway = Gateway(["answer", "hang up"], ["answer"])
+    async with gateway.serve() as url:
+        cloud = client.cloud(url=url)
+        await cloud.query([FRONT_DOOR])
+        await cloud.register_notifications("https://example.org/hook", SECRET)
     assert gateway.requests == 3
 
 

@@ -3,6 +3,13 @@ from __future__ import annotations
 import pytest
 
 from uhome2mqtt.errors import (
+    AUTHORIZATION_CODES,
+    CLIENT,
+    CONNECTOR,
+    GUESS,
+    RATE_LIMIT_CODES,
+    SEEN,
+    UNCERTAIN_CODES,
     CloudError,
     PayloadError,
     ProtocolError,
@@ -11,25 +18,51 @@ from uhome2mqtt.errors import (
     UhomeToMqttError,
     failure_of_code,
     failure_of_status,
+    fold_code,
 )
 from uhome2mqtt.model import Failure, FailureKind
 
 CODES = {
     "INVALID_TOKEN": FailureKind.AUTHORIZATION,
     "invalid_token": FailureKind.AUTHORIZATION,
-    "TOKEN_EXPIRED": FailureKind.AUTHORIZATION,
     "TOKEN-EXPIRED": FailureKind.AUTHORIZATION,
-    "UNAUTHORIZED": FailureKind.AUTHORIZATION,
+    "Token expired ": FailureKind.AUTHORIZATION,
+    "INTEGRATION-DELETED": FailureKind.AUTHORIZATION,
+    "unauthorized": FailureKind.AUTHORIZATION,
+    "TOO_MANY_REQUESTS": FailureKind.RATE_LIMITED,
+    "Too Many Requests": FailureKind.RATE_LIMITED,
+    "INTERNAL_ERROR": FailureKind.UNCERTAIN,
+    "Internal Server Error": FailureKind.UNCERTAIN,
+    "INTEGRATION-OFFLINE": FailureKind.UNCERTAIN,
+    "busy": FailureKind.UNCERTAIN,
     "BAD-REQUEST": FailureKind.REJECTED,
+    "bad_request": FailureKind.REJECTED,
     "DEVICE_OFFLINE": FailureKind.REJECTED,
+    "DEVICE_BUSY": FailureKind.REJECTED,
     "SOMETHING_NEW": FailureKind.REJECTED,
+    "": FailureKind.REJECTED,
+}
+TABLES = {
+    FailureKind.AUTHORIZATION: AUTHORIZATION_CODES,
+    FailureKind.RATE_LIMITED: RATE_LIMIT_CODES,
+    FailureKind.UNCERTAIN: UNCERTAIN_CODES,
 }
 
 
 @pytest.mark.parametrize(("code", "kind"), CODES.items())
 def test_codes_are_sorted_into_behaviours(code: str, kind: FailureKind) -> None:
-    """Codes about the token mean authorization, in any letter case; every other code is a refusal, kept as sent."""
+    """A code is known however it is spelt, and kept as sent; one that nobody knows is a refusal."""
     assert failure_of_code(code, "why") == Failure(kind=kind, code=code, message="why")
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_known_code_has_one_meaning(kind: FailureKind) -> None:
+    """Each code stands in one table, in the spelling of its kind, and says where it comes from."""
+    for code, basis in TABLES[kind].items():
+        assert basis in {SEEN, CONNECTOR, CLIENT, GUESS}
+        for spelling in (code, code.lower(), code.replace("_", "-"), code.replace("_", " ").title()):
+            assert fold_code(spelling) == code.lower()
+            assert failure_of_code(spelling, "").kind is kind
 
 
 STATUSES = {

@@ -163,7 +163,7 @@ async def test_login(cloud_account: Account, shape: str, parameter: str) -> None
     cloud_account.cloud.quirks.change({"callback_parameter": parameter, "token_reply_code": shape})
     client, state = cloud_account.client(), oauth.new_state()
     redirected = await cloud_account.allow(oauth.authorize_url(client, state))
-    grant = await oauth.exchange(cloud_account.http, client, oauth.code_of(f" {redirected}\n", state))
+    grant = await oauth.exchange(cloud_account.http, client, oauth.code_of(oauth.query_of(f" {redirected}\n")))
     assert cloud_account.cloud.grants.admits(grant.access_token)
     refreshed = await oauth.refresh(cloud_account.http, client, grant.refresh_token or "")
     assert cloud_account.cloud.grants.admits(refreshed.access_token)
@@ -201,9 +201,6 @@ def test_authorize_url(cloud_account: Account) -> None:
 @pytest.mark.parametrize(
     ("redirected", "code"),
     [
-        (f"{CALLBACK}?code=c&state=other", "state_mismatch"),
-        (f"{CALLBACK}?code=c", "state_mismatch"),
-        (f"{CALLBACK}?code=c&state=%FF", "state_mismatch"),
         (f"{CALLBACK}?state=mine", "no_code"),
         (f"{CALLBACK}?code=&state=mine", "no_code"),
         (f"{CALLBACK}?error=access_denied&state=mine", "access_denied"),
@@ -213,8 +210,8 @@ def test_authorize_url(cloud_account: Account) -> None:
     ],
 )
 def test_bad_callback(redirected: str, code: str) -> None:
-    """A callback of another login, without a code, or with a refusal gives no code but says why."""
+    """A callback without a code, or with a refusal, gives no code but says why."""
     with pytest.raises(CloudError) as caught:
-        oauth.code_of(redirected, "mine")
+        oauth.code_of(oauth.query_of(redirected))
     assert caught.value.failure.code == code
     assert caught.value.failure.kind is FailureKind.AUTHORIZATION

@@ -22,6 +22,7 @@ from uhome2mqtt.uhome import (
     decode_reports,
     encode_request,
     query_payload,
+    registration_payload,
 )
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -92,6 +93,14 @@ REQUESTS: dict[str, tuple[Operation, dict[str, Json], str]] = {
         _written(
             "Uhome.Device/Command",
             '{"devices":[{"id":"C4:5B:BE:00:10:01","command":{"capability":"st.lock","name":"lock"}}]}',
+        ),
+    ),
+    "registration": (
+        Operation.CONFIGURE_SET,
+        registration_payload("https://example.org/hook?a=1", "s3cret"),
+        _written(
+            "Uhome.Configure/Set",
+            '{"configure":{"notification":{"access_token":"s3cret","url":"https://example.org/hook?a=1"}}}',
         ),
     ),
     "command with arguments": (
@@ -217,6 +226,7 @@ ERRORS: dict[str, tuple[Json, FailureKind, str, str]] = {
     "object": ({"code": "BAD-REQUEST", "message": "no"}, FailureKind.REJECTED, "BAD-REQUEST", "no"),
     "upper-case keys": ({"Code": "BAD-REQUEST", "MESSAGE": "no"}, FailureKind.REJECTED, "BAD-REQUEST", "no"),
     "token": ({"code": "INVALID_TOKEN"}, FailureKind.AUTHORIZATION, "INVALID_TOKEN", ""),
+    "trouble": ({"code": "INTERNAL_ERROR", "message": "no"}, FailureKind.UNCERTAIN, "INTERNAL_ERROR", "no"),
     "number": ({"code": 401, "message": 5}, FailureKind.REJECTED, "401", "5"),
     "no code": ({"message": "no"}, FailureKind.REJECTED, "UNKNOWN_ERROR", "no"),
     "empty": ({}, FailureKind.REJECTED, "UNKNOWN_ERROR", ""),

@@ -7,6 +7,7 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Literal, Protocol, TypeVar
 
 import httpx
@@ -15,6 +16,7 @@ from uhome2mqtt import PROJECT_URL, __version__, uhome
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_status
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Command, Device, Failure, FailureKind, Json, Report
+from uhome2mqtt.replies import ACCEPT, read_body, retry_after
 from uhome2mqtt.uhome import Operation
 
 USER_AGENT = f"uhome2mqtt/{__version__} (+{PROJECT_URL})"
@@ -28,13 +30,14 @@ KEEPALIVE = 20.0
 """Seconds; many a gateway hangs up after a minute, and a connection that dies under a command leaves it uncertain."""
 
 _HUNG_UP = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-_REPEATABLE = frozenset({Operation.USER_GET, Operation.LIST_DEVICES, Operation.QUERY})
+_REPEATABLE = frozenset({Operation.USER_GET, Operation.LIST_DEVICES, Operation.QUERY, Operation.CONFIGURE_SET})
 _KINDS = {
     Operation.USER_GET: "account",
     Operation.USER_LOGOUT: "logout",
     Operation.LIST_DEVICES: "list",
     Operation.QUERY: "query",
     Operation.COMMAND: "command",
+    Operation.CONFIGURE_SET: "register",
 }
 """How the requests are called in the accounts."""
 
@@ -70,9 +73,11 @@ class _Progress:
         self.left = False
         self.answered = False
 
-    async def __call__(self, event: str, _facts: Mapping[str, object]) -> None:
+    async def __call__(self, event: str, facts: Mapping[str, object]) -> None:
         self.connected |= event.startswith("connection.")
-        self.left |= event.startswith("http11.send_request")
+        # A proxy is first asked for a tunnel, which says nothing of our own request.
+        if event == "http11.send_request_headers.started" and _method(facts.get("request")) != b"CONNECT":
+            self.left = True
         self.answered |= event == "http11.receive_response_headers.complete"
 
     @property
@@ -131,6 +136,17 @@ class Cloud:
         """End the login in the cloud."""
         await self._decoded(Operation.USER_LOGOUT, {}, lambda _: None)
 
+    async def register_notifications(self, url: str, secret: str) -> None:
+        """Have changes sent to an address, each with a secret that shows who sends it; the last registration wins."""
+        said: Failure | None = None
+        try:
+            await self._decoded(Operation.CONFIGURE_SET, uhome.registration_payload(url, secret), lambda _: None)
+        except CloudError as problem:
+            said = problem.failure
+        if said is not None:
+            # Out of reach of the first exception, whose text may repeat what was sent.
+            raise CloudError(_without(secret, said))
+
     async def _decoded(
         self,
         operation: Operation,
@@ -159,7 +175,7 @@ class Cloud:
     ) -> dict[str, Json]:
         message_id = str(uuid.uuid4())
         content = uhome.encode_request(operation, payload, message_id, token if self._in_body else None)
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {"Content-Type": "application/json", **ACCEPT}
         if not self._in_body:
             headers["Authorization"] = f"Bearer {token}"
         progress = _Progress()
@@ -187,13 +203,8 @@ class Cloud:
             "POST", self._url, content=content, headers=headers, extensions={"trace": progress}
         ) as response:
             if response.status_code != httpx.codes.OK:
-                raise CloudError(failure_of_status(response.status_code, _retry_after(response)))
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST_REPLY:
-                    raise ProtocolError(f"the reply is longer than {LARGEST_REPLY} bytes")
-            return bytes(body)
+                raise CloudError(failure_of_status(response.status_code, retry_after(response)))
+            return await read_body(response, LARGEST_REPLY)
 
 
 def _unreadable(problem: ProtocolError) -> Failure:
@@ -206,7 +217,10 @@ def _transport(code: str, message: str, progress: _Progress) -> Failure:
     return Failure(kind=kind, code=code, message=message)
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    """Read a `Retry-After` in seconds; the form with a date is not worth a clock comparison."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdecimal() else None
+def _method(request: object) -> bytes:
+    """Name the method of a request of the library below httpx."""
+    return getattr(request, "method", b"")
+
+
+def _without(secret: str, failure: Failure) -> Failure:
+    return replace(failure, code=failure.code.replace(secret, "***"), message=failure.message.replace(secret, "***"))

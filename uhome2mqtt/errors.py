@@ -7,8 +7,51 @@ from __future__ import annotations
 
 from uhome2mqtt.model import Failure, FailureKind
 
-AUTHORIZATION_CODES = frozenset({"INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN-EXPIRED", "UNAUTHORIZED"})
-"""`INVALID_TOKEN` is documented and seen; the others are the spellings of the connector it descends from."""
+SEEN = "documented by the vendor and seen"
+CONNECTOR = "a word of the SmartThings connector, from which the API descends"
+CLIENT = "expected by other clients"
+GUESS = "a guess"
+"""Where a code comes from; the vendor has published no list."""
+
+AUTHORIZATION_CODES = {
+    "INVALID_TOKEN": SEEN,
+    "TOKEN_EXPIRED": CONNECTOR,
+    "INTEGRATION_DELETED": CONNECTOR,
+    "UNAUTHORIZED": CLIENT,
+    "INVALID_ACCESS_TOKEN": GUESS,
+    "ACCESS_TOKEN_EXPIRED": GUESS,
+    "EXPIRED_TOKEN": GUESS,
+    "TOKEN_INVALID": GUESS,
+}
+"""The login or its token is no longer accepted; the token is replaced once."""
+
+RATE_LIMIT_CODES = {
+    "TOO_MANY_REQUESTS": GUESS,
+    "RATE_LIMITED": GUESS,
+    "RATE_LIMIT_EXCEEDED": GUESS,
+    "RATE_EXCEEDED": GUESS,
+    "THROTTLED": GUESS,
+    "THROTTLING": GUESS,
+}
+"""Not executed, for there were too many; codes that may as well mean too many keypad codes are not among them."""
+
+UNCERTAIN_CODES = {
+    "INTERNAL_ERROR": CLIENT,
+    "INTERNAL_SERVER_ERROR": GUESS,
+    "SERVER_ERROR": GUESS,
+    "SYSTEM_ERROR": GUESS,
+    "SERVICE_UNAVAILABLE": GUESS,
+    "TEMPORARILY_UNAVAILABLE": GUESS,
+    "INTEGRATION_OFFLINE": GUESS,
+    "BAD_GATEWAY": GUESS,
+    "GATEWAY_TIMEOUT": GUESS,
+    "REQUEST_TIMEOUT": GUESS,
+    "TIMEOUT": GUESS,
+    "BUSY": CLIENT,
+    "SERVER_BUSY": GUESS,
+    "SYSTEM_BUSY": GUESS,
+}
+"""The cloud has trouble of its own, which says nothing of whether a bolt moves."""
 
 LOGIN_NEEDED = "LOGIN_NEEDED"
 """The bridge's own code where it has no usable tokens: such a failure has cost the cloud nothing."""
@@ -51,10 +94,25 @@ class SettingsError(UhomeToMqttError):
         self.problems = problems
 
 
+def fold_code(code: str) -> str:
+    """Make the spellings of one code equal: letter case; hyphen, space and underscore."""
+    return code.strip().casefold().replace("-", "_").replace(" ", "_")
+
+
+_KINDS = {
+    fold_code(code): kind
+    for codes, kind in (
+        (AUTHORIZATION_CODES, FailureKind.AUTHORIZATION),
+        (RATE_LIMIT_CODES, FailureKind.RATE_LIMITED),
+        (UNCERTAIN_CODES, FailureKind.UNCERTAIN),
+    )
+    for code in codes
+}
+
+
 def failure_of_code(code: str, message: str) -> Failure:
-    """Sort an error that the cloud put into its reply."""
-    known = code.upper() in AUTHORIZATION_CODES
-    return Failure(kind=FailureKind.AUTHORIZATION if known else FailureKind.REJECTED, code=code, message=message)
+    """Sort an error that the cloud put into its reply; a code that nobody knows is a refusal."""
+    return Failure(kind=_KINDS.get(fold_code(code), FailureKind.REJECTED), code=code, message=message)
 
 
 def failure_of_status(status: int, retry_after: float | None) -> Failure:

@@ -10,13 +10,14 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 
-from uhome2mqtt.errors import CloudError, failure_of_status
+from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_status, fold_code
 from uhome2mqtt.model import Failure, FailureKind, Json, parse_json
+from uhome2mqtt.replies import ACCEPT, read_body, retry_after
 
 LARGEST_REPLY = 64 * 1024
 LONGEST_EXCHANGE = 30.0
@@ -71,23 +72,21 @@ def authorize_url(client: Client, state: str) -> str:
     return f"{client.authorize_url}{joint}{urlencode(parameters)}"
 
 
-def code_of(redirected: str, state: str) -> str:
-    """Take the code out of the address that the browser was sent to; raises CloudError where there is none."""
+def query_of(redirected: str) -> dict[str, str]:
+    """Take the parameters out of the address that the browser was sent to; raises CloudError where there are none."""
     try:
         parameters = parse_qs(urlsplit(redirected.strip()).query)
     except ValueError as problem:
         raise _refused("unreadable_address", f"that is no address: {problem}") from None
     if not parameters:
         raise _refused("no_address", "that is not the address that the browser was sent to: it has no parameters")
-    return code_of_query({name: values[0] for name, values in parameters.items()}, state)
+    return {name: values[0] for name, values in parameters.items()}
 
 
-def code_of_query(query: Mapping[str, str], state: str) -> str:
+def code_of(query: Mapping[str, str]) -> str:
     """Take the code out of a callback's parameters: `code` as seen, `authorization_code` as documented."""
     if error := query.get("error"):
         raise _refused(error, query.get("error_description") or "the login was not granted")
-    if not secrets.compare_digest(query.get("state", "").encode(), state.encode()):
-        raise _refused("state_mismatch", "the address does not belong to this login (its state differs): start again")
     code = query.get("code") or query.get("authorization_code")
     if not code:
         raise _refused("no_code", "the address carries no code: give the whole address the browser was sent to")
@@ -119,23 +118,22 @@ async def _token_request(
 ) -> Grant:
     """Post a form, as the live service wants it: parameters in the address were refused."""
     data = {**form, "client_id": client.client_id, "client_secret": client.client_secret}
-    body = bytearray()
     try:
         async with (
             asyncio.timeout(LONGEST_EXCHANGE),
-            http.stream("POST", client.token_url, data=data, headers={"Accept": "application/json"}) as response,
+            http.stream("POST", client.token_url, data=data, headers=ACCEPT) as response,
         ):
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST_REPLY:
-                    break
+            body = await read_body(response, LARGEST_REPLY)
     except (httpx.HTTPError, TimeoutError) as problem:
         raise CloudError(_unreached(problem)) from None
-    return _grant(response.status_code, bytes(body), clock)
+    except ProtocolError as problem:
+        failure = replace(_failure(response, {}), code="UNREADABLE_REPLY", message=str(problem))
+        raise CloudError(failure) from None
+    return _grant(response, body, clock)
 
 
 def _unreached(problem: Exception) -> Failure:
-    never_left = isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout)
+    never_left = isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
     return Failure(
         kind=FailureKind.UNREACHABLE if never_left else FailureKind.UNCERTAIN,
         code=type(problem).__name__,
@@ -143,7 +141,7 @@ def _unreached(problem: Exception) -> Failure:
     )
 
 
-def _grant(status: int, body: bytes, clock: Callable[[], float]) -> Grant:
+def _grant(response: httpx.Response, body: bytes, clock: Callable[[], float]) -> Grant:
     """Read a token reply, flat or wrapped; an error counts whatever the HTTP status says."""
     try:
         reply = parse_json(body)
@@ -159,7 +157,7 @@ def _grant(status: int, body: bytes, clock: Callable[[], float]) -> Grant:
             refresh_token=str(refresh_token) if usable_token(refresh_token) else None,
             expires_at=clock() + _lifetime(fields.get("expires_in")),
         )
-    raise CloudError(_failure(status, fields))
+    raise CloudError(_failure(response, fields))
 
 
 def usable_token(value: Json) -> bool:
@@ -175,19 +173,20 @@ def _lifetime(value: Json) -> float:
         return DEFAULT_LIFETIME
 
 
-def _failure(status: int, fields: Mapping[str, Json]) -> Failure:
+def _failure(response: httpx.Response, fields: Mapping[str, Json]) -> Failure:
+    status = response.status_code
     members = [fields.get(name) for name in ("error", "error_description", "message")]
     said = [member for member in members if isinstance(member, str) and member]
-    code = said[0] if said else f"HTTP_{status}"
-    text = ": ".join(said) or f"the token endpoint answered HTTP status {status} without a token"
+    code, *explained = said or [f"HTTP_{status}"]
+    text = ": ".join(explained) or f"the token endpoint answered HTTP status {status} without a token"
     kind = failure_of_status(status, None).kind
     # A tuple, since what came need not be hashable.
-    if code in REVOKED or fields.get("code") in (400, 401, 403):
+    if fold_code(code) in REVOKED or fields.get("code") in (400, 401, 403):
         kind = FailureKind.AUTHORIZATION
     elif status == httpx.codes.OK or kind is FailureKind.AUTHORIZATION:
         # A login is over when the service says so: a bare status may come from any box on the way.
         kind = FailureKind.UNCERTAIN
-    return Failure(kind=kind, code=code, message=text)
+    return Failure(kind=kind, code=code, message=text, retry_after=retry_after(response))
 
 
 def _refused(code: str, message: str) -> CloudError:

@@ -30,6 +30,7 @@ class Operation(Enum):
     LIST_DEVICES = ("Uhome.Device", "Discovery")
     QUERY = ("Uhome.Device", "Query")
     COMMAND = ("Uhome.Device", "Command")
+    CONFIGURE_SET = ("Uhome.Configure", "Set")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,11 @@ def query_payload(devices: Iterable[Device]) -> dict[str, Json]:
 def command_payload(orders: Iterable[tuple[Device, Command]]) -> dict[str, Json]:
     """Address a command to each of several devices; `arguments` only where a command has some."""
     return {"devices": [{**_addressed(device), "command": _action(command)} for device, command in orders]}
+
+
+def registration_payload(url: str, secret: str) -> dict[str, Json]:
+    """Say where notifications go, and the secret that each is to carry."""
+    return {"configure": {"notification": {"access_token": secret, "url": url}}}
 
 
 def decode_reply(body: bytes, message_id: str) -> dict[str, Json]:

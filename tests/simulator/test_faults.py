@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -63,6 +65,49 @@ async def test_retry_after(client: Client, kind: str) -> None:
     """Retry-After is sent when it is asked for."""
     await order(client, kind, retry_after=7)
     assert (await client.post(GET)).headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize("ahead", [0, 1e6, -1e6])
+async def test_retry_after_as_a_date(client: Client, ahead: float) -> None:
+    """The wait can be said as a date, beside the time of the answer, both by a clock that may be wrong."""
+    await order(client, "rate_limited", retry_after=7, retry_after_date=True, clock_ahead=ahead)
+    headers = (await client.post(GET)).headers
+    sent, until = (parsedate_to_datetime(headers[name]) for name in ("date", "retry-after"))
+    assert (until - sent).total_seconds() == 7
+    assert sent.timestamp() == pytest.approx(time.time() + ahead, abs=3)
+
+
+@pytest.mark.parametrize("wanted", ["gzip", "br, gzip;q=0.5"])
+async def test_gzip(client: Client, wanted: str) -> None:
+    """A client that takes answers compressed gets them so, and finds the true one in it."""
+    headers = {"Authorization": f"Bearer {client.token}", "Accept-Encoding": wanted}
+    plain = await client.post(GET, **headers)
+    await order(client, "gzip")
+    packed = await client.post(GET, **headers)
+    assert (plain.headers.get("content-encoding"), packed.headers["content-encoding"]) == (None, "gzip")
+    assert packed.json() == plain.json()
+    assert "access_token" not in (await client.http.post("/token", data={}, headers={"Accept-Encoding": wanted})).json()
+
+
+async def test_gzip_unwanted(client: Client) -> None:
+    """A client that does not take answers compressed gets them as they are."""
+    await order(client, "gzip")
+    headers = {"Authorization": f"Bearer {client.token}", "Accept-Encoding": "identity"}
+    response = await client.post(GET, **headers)
+    assert "content-encoding" not in response.headers
+    assert "user" in response.json()["payload"]
+
+
+async def test_gzip_bomb(client: Client) -> None:
+    """A bomb is small on the way, JSON of the ordered size once it is unpacked, and compressed to its end."""
+    await order(client, "gzip_bomb", size=100_000_000)
+    async with client.http.stream("POST", "/action", json=GET) as response:
+        packed = b"".join([chunk async for chunk in response.aiter_raw()])
+    assert response.headers["content-encoding"] == "gzip"
+    assert len(packed) < 200_000
+    text = gzip.decompress(packed)
+    assert len(text) - 100_000_000 == len(b'{"payload": {"padding": ""}}')
+    assert text.endswith(b'x"}}')
 
 
 async def test_error_envelope(client: Client) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import struct
+import time
+import zlib
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -78,8 +82,18 @@ async def _huge(fault: Fault, _request: Request) -> Response:
     return StreamingResponse(_padding(fault.size), media_type="application/json")
 
 
+async def _gzip_bomb(fault: Fault, _request: Request) -> Response:
+    packed = _packed(_padding(fault.size))
+    return StreamingResponse(packed, headers={"Content-Encoding": "gzip"}, media_type="application/json")
+
+
 def _retry_after(fault: Fault) -> dict[str, str]:
-    return {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    if fault.retry_after is None:
+        return {}
+    if not fault.retry_after_date:
+        return {"Retry-After": str(fault.retry_after)}
+    now = time.time() + fault.clock_ahead
+    return {"Date": formatdate(now, usegmt=True), "Retry-After": formatdate(now + fault.retry_after, usegmt=True)}
 
 
 def _error(fault: Fault, request: Request) -> dict[str, object]:
@@ -107,6 +121,28 @@ async def _slow(reply: Reply, fault: Fault, _request: Request, clock: Clock) -> 
 
     headers = {"Content-Length": str(len(content))}
     return StreamingResponse(dribble(), reply.status, headers, media_type="application/json")
+
+
+async def _gzip(reply: Reply, _fault: Fault, request: Request, _clock: Clock) -> Response:
+    """Pack the true answer, for a client that takes it packed."""
+    response = respond(reply)
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return response
+    packed = gzip.compress(bytes(response.body))
+    return Response(packed, reply.status, {"Content-Encoding": "gzip"}, media_type="application/json")
+
+
+async def _packed(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pack a stream that is never in memory as a whole."""
+    packer, packed = zlib.compressobj(wbits=zlib.MAX_WBITS + 16), bytearray()
+    async for piece in pieces:
+        packed += packer.compress(piece)
+        await asyncio.sleep(0)
+        # Sent as little as possible at a time, it would be no bomb.
+        if len(packed) >= CHUNK:
+            yield bytes(packed)
+            packed.clear()
+    yield bytes(packed) + packer.flush()
 
 
 async def _padding(size: int) -> AsyncIterator[bytes]:
@@ -143,6 +179,7 @@ async def _truncated(reply: Reply, fault: Fault, request: Request, _clock: Clock
 
 
 _BROKEN_ANSWERS: dict[FaultKind, Callable[[Reply, Fault, Request, Clock], Awaitable[Response]]] = {
+    FaultKind.GZIP: _gzip,
     FaultKind.SLOW: _slow,
     FaultKind.TRUNCATED: _truncated,
     FaultKind.WRONG_MESSAGE_ID: _wrong_message_id,
@@ -156,6 +193,7 @@ _OTHER_ANSWERS: dict[FaultKind, Callable[[Fault, Request], Awaitable[Response]]]
     FaultKind.RESET: _reset,
     FaultKind.NOT_JSON: _not_json,
     FaultKind.HUGE: _huge,
+    FaultKind.GZIP_BOMB: _gzip_bomb,
     FaultKind.RATE_LIMITED: _rate_limited,
     FaultKind.ERROR_ENVELOPE: _error_envelope,
 }

@@ -33,8 +33,14 @@ class Fault(BaseModel):
     retry_after: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Seconds in a Retry-After header, for `status` and `rate_limited`."
     )
+    retry_after_date: bool = Field(default=False, description="That as a date, beside the answer's own `Date`.")
+    clock_ahead: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        0.0, description="Seconds by which the clock behind these dates is fast."
+    )
     delay: Positive = Field(5.0, description="Seconds over which a `slow` answer dribbles.")
-    size: Annotated[int, Field(gt=0, le=1_000_000_000)] = Field(5_000_000, description="Bytes of `huge`.")
+    size: Annotated[int, Field(gt=0, le=1_000_000_000)] = Field(
+        5_000_000, description="Bytes of `huge` and `gzip_bomb`."
+    )
     code: str = Field("INTERNAL_ERROR", description="For `error_envelope`.")
     message: str = Field("Simulated error", description="For `error_envelope`.")
 

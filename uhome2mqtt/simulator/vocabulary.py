@@ -159,6 +159,8 @@ class FaultKind(StrEnum):
     TRUNCATED = "truncated"
     NOT_JSON = "not_json"
     HUGE = "huge"
+    GZIP = "gzip"
+    GZIP_BOMB = "gzip_bomb"
     WRONG_MESSAGE_ID = "wrong_message_id"
     RATE_LIMITED = "rate_limited"
     ERROR_ENVELOPE = "error_envelope"
