@@ -12,7 +12,6 @@ from uhome2mqtt.errors import SettingsError
 from uhome2mqtt.settings import MqttEndpoint, Settings, load, not_effective, redacted, sources
 from uhome2mqtt.settings.keys import KEYS
 from uhome2mqtt.settings.model import SYSTEM_STATE, default_state_dir
-from uhome2mqtt.settings.sections import Polling
 from uhome2mqtt.settings.types import format_duration, parse_duration
 from uhome2mqtt.settings.urls import is_loopback
 
@@ -268,12 +267,6 @@ def test_state_directory_without_systemd(monkeypatch: pytest.MonkeyPatch, user: 
     assert default_state_dir({}) == expected
 
 
-def test_stale_after() -> None:
-    """A state is stale after three intervals, after two minutes at least, or when the user says so."""
-    assert [Polling().stale_after_for(interval) for interval in (10, 40, 300)] == [120, 120, 900]
-    assert Polling(stale_after=60).stale_after_for(300) == 60
-
-
 @pytest.mark.parametrize("name", ["client_id", "client_secret"])
 def test_missing_client(name: str) -> None:
     """A command that needs the OpenAPI's client names what is missing and where it is found."""
@@ -316,8 +309,7 @@ def test_what_is_not_effective_yet() -> None:
         "UHOME2MQTT_POLLING__INTERVAL": "20",
         "UHOME2MQTT_NOTIFICATIONS__PUBLIC_URL": "https://a/b",
         "UHOME2MQTT_LOCK_USERS__ENABLED": "true",
-        "UHOME2MQTT_WEB__TOKEN": "x",
-        "UHOME2MQTT_WEB__PORT": "8099",
+        "UHOME2MQTT_WEB__PORT": "8098",
         "UHOME2MQTT_MQTT__QOS": "0",
     }
     assert not_effective(_from_environ(environ)) == [
@@ -325,7 +317,6 @@ def test_what_is_not_effective_yet() -> None:
         "polling.interval_push_healthy",
         "notifications.public_url",
         "lock_users.enabled",
-        "web.token",
     ]
 
 
@@ -336,6 +327,7 @@ def test_what_is_not_effective_yet() -> None:
         {"UHOME2MQTT_HOMEASSISTANT__DISCOVERY": "off"},
         {"UHOME2MQTT_POLLING__INTERVAL": "20 min"},
         {"UHOME2MQTT_POLLING__INTERVAL_PUSH_HEALTHY": "300"},
+        {"UHOME2MQTT_WEB__TOKEN": "x"},
     ],
 )
 def test_what_is_effective(environ: Mapping[str, str]) -> None:

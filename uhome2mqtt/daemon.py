@@ -26,6 +26,7 @@ from uhome2mqtt.events import (
     Effect,
     Event,
     HealthMeasured,
+    IdentificationFailed,
     IdentifyAccount,
     ListDevices,
     MeasureHealth,
@@ -43,10 +44,12 @@ from uhome2mqtt.events import (
     Tick,
 )
 from uhome2mqtt.ledger import Ledger
-from uhome2mqtt.model import Device, Failure, FailureKind
+from uhome2mqtt.model import Device, Failure, FailureKind, Source
 from uhome2mqtt.state_dir import StateDir
 
 QUERIES_AT_ONCE = 4
+CONFIRMATIONS_AT_ONCE = 4
+"""Slots of their own: who waits for a bolt does not wait for the poll of a thousand others."""
 SAVE_REQUESTS_EVERY = 900.0
 """Seconds between two writes of the request counts: flash memory wears, and a crash may cost a few counts."""
 STOP_WITHIN = 3.0
@@ -88,6 +91,7 @@ class Daemon:
         self._batch_size = batch_size
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._query_slots = asyncio.Semaphore(QUERIES_AT_ONCE)
+        self._confirm_slots = asyncio.Semaphore(CONFIRMATIONS_AT_ONCE)
         self._outbox: list[SendCommand] = []
         self._save_requests_at = 0.0
         self._pins: SavePins | None = None
@@ -156,7 +160,7 @@ class Daemon:
             case ListDevices():
                 self._request(self._list(), lambda why: self.tell(DeviceListFailed(failure=why)))
             case IdentifyAccount():
-                self._request(self._identify())
+                self._request(self._identify(), lambda why: self.tell(IdentificationFailed(failure=why)))
             case MeasureHealth():
                 self._measure()
             case SavePins():
@@ -217,21 +221,30 @@ class Daemon:
             self.tell(CommandAnswered(command=effect.command, error=reply.error, report=reply.report))
 
     async def _query(self, effect: QueryStates) -> None:
-        """Ask in batches, some at the same time; the end is told in any case."""
+        """Ask in batches, some at the same time, until one is too many for the cloud; the end is told in any case."""
         size = self._batch_size
         batches = [effect.devices[start : start + size] for start in range(0, len(effect.devices), size)]
+        slots = self._confirm_slots if effect.source is Source.CONFIRM else self._query_slots
+        refused = False
+
+        def failed(why: Failure) -> None:
+            nonlocal refused
+            refused |= why.kind is FailureKind.RATE_LIMITED
+            self.tell(QueryFailed(query=effect.query, failure=why))
+
+        async def ask(batch: tuple[Device, ...]) -> None:
+            async with slots:
+                if not refused:
+                    await self._supervise(self._query_batch(effect, batch), failed)
+
         try:
-            await asyncio.gather(*(self._query_batch(effect, batch) for batch in batches))
+            await asyncio.gather(*map(ask, batches))
         finally:
             self.tell(QueryEnded(query=effect.query))
 
     async def _query_batch(self, effect: QueryStates, batch: tuple[Device, ...]) -> None:
-        async def ask() -> None:
-            reports = await self._cloud.query(batch)
-            self.tell(StatesReported(reports=reports, source=effect.source, query=effect.query))
-
-        async with self._query_slots:
-            await self._supervise(ask(), lambda why: self.tell(QueryFailed(query=effect.query, failure=why)))
+        reports = await self._cloud.query(batch)
+        self.tell(StatesReported(reports=reports, source=effect.source, query=effect.query))
 
     async def _list(self) -> None:
         self.tell(DevicesListed(devices=await self._cloud.list_devices()))

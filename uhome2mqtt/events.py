@@ -78,6 +78,13 @@ class AccountIdentified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentificationFailed:
+    """It is not known whose account it is."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DevicesListed:
     """A device list arrived, whole."""
 
@@ -169,6 +176,7 @@ Event: TypeAlias = (
     | LoggedIn
     | HealthMeasured
     | AccountIdentified
+    | IdentificationFailed
     | DevicesListed
     | DeviceListFailed
     | StatesReported

@@ -2,7 +2,8 @@
 
 The driver records every effect, plays a broker that keeps what is retained, wakes the engine when it wants to be woken,
 and holds every test to the laws that are always true: no two requests of one device in flight, nothing sent that has
-ended or whose time has passed, exactly one final outcome, nothing unchanged published twice in a session.
+ended or whose time has passed, exactly one final outcome, nothing unchanged published twice in a session, and nothing
+asked in the background while the cloud has said that it was asked too often.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from uhome2mqtt.events import (
     DevicesListed,
     Effect,
     Event,
+    IdentificationFailed,
     IdentifyAccount,
     ListDevices,
     MeasureHealth,
@@ -128,6 +130,7 @@ class Driver:
         self.ended: Counter[int] = Counter()
         self.deadlines: dict[int, float] = {}
         self.marked = START
+        self.held_until = 0.0
         self._told: dict[str, str] = {}
 
     # --- time ---
@@ -141,6 +144,8 @@ class Driver:
         if isinstance(event, BrokerConnected | BrokerDisconnected):
             self.connected = isinstance(event, BrokerConnected)
             self._told = {}
+        if isinstance(event, DeviceListFailed | QueryFailed | CommandFailed):
+            self._refused(event.failure)
         effects = self.engine.handle(event, self.now)
         asserting = any(
             isinstance(effect, Publish) and (effect.topic == TOPICS.bridge_state or '"device_added"' in effect.payload)
@@ -225,8 +230,12 @@ class Driver:
         self.devices |= {device.name.casefold(): device for device in devices}
         return self.take(DevicesListed(devices=devices))
 
-    def list_failed(self, kind: FailureKind = FailureKind.UNREACHABLE) -> None:
-        self.take(DeviceListFailed(failure=failure(kind)))
+    def not_identified(self, kind: FailureKind = FailureKind.UNREACHABLE, retry_after: float | None = None) -> None:
+        """Answer the question whose account it is with a failure."""
+        self.take(IdentificationFailed(failure=failure(kind, retry_after)))
+
+    def list_failed(self, kind: FailureKind = FailureKind.UNREACHABLE, retry_after: float | None = None) -> None:
+        self.take(DeviceListFailed(failure=failure(kind, retry_after)))
 
     def report(self, level: str, error: str | None = None, /, **states: Json) -> list[Effect]:
         """Push a report of the device with this name."""
@@ -289,7 +298,16 @@ class Driver:
         assert self.ended[number] == 1, "a command ended twice"
         self.in_flight.pop(number, None)
 
+    def _refused(self, failure: Failure) -> None:
+        """Know for how long, at the least, nothing may be asked in the background."""
+        if failure.kind is FailureKind.RATE_LIMITED:
+            wanted = 60.0 if failure.retry_after is None else min(failure.retry_after, 3600.0)
+            self.held_until = max(self.held_until, self.monotonic + wanted)
+
     def _record(self, effect: Effect, *, asserting: bool) -> None:
+        background = isinstance(effect, QueryStates) and effect.source is Source.QUERY
+        if background or isinstance(effect, ListDevices | IdentifyAccount):
+            assert self.monotonic >= self.held_until, "something was asked in the background during a hold"
         match effect:
             case Publish():
                 self._published(effect, asserting=asserting)

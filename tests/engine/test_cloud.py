@@ -6,7 +6,7 @@ import pytest
 
 from uhome2mqtt.engine import EngineConfig
 from uhome2mqtt.engine.cloud_state import LONGEST_PAUSE, pause
-from uhome2mqtt.events import QueryFailed, Started
+from uhome2mqtt.events import AccountIdentified, QueryFailed, Started
 from uhome2mqtt.model import Failure, FailureKind, Source
 
 from .driver import BACK, FRONT, PLUG, TOPICS, Driver, failure, running
@@ -104,7 +104,9 @@ def test_any_success_ends_the_pauses() -> None:
 def test_retry_after_is_kept_to() -> None:
     """A poll that is answered with HTTP 429 is not repeated before its `Retry-After`."""
     house = running(FRONT)
-    assert pauses(house, FailureKind.RATE_LIMITED, 2, 200.0) == [30, 200]
+    first, second = pauses(house, FailureKind.RATE_LIMITED, 2, 200.0)
+    assert first == 30
+    assert 200 < second < 205
     assert house["bridge/cloud"] == "degraded"
 
 
@@ -245,3 +247,41 @@ def test_no_authorization_event_for_an_outage() -> None:
     house.list_failed()
     house.listed(FRONT)
     assert events(house) == []
+
+
+def test_account_is_asked_for_again() -> None:
+    """Whose account it is is asked again, ever later, until it is known; the cloud is said to fail meanwhile."""
+    house = running(FRONT)
+    assert house.identified == 1
+    house.not_identified()
+    assert house["bridge/cloud"] == "degraded"
+    house.advance(4)
+    assert house.identified == 1
+    house.advance(2)
+    assert house.identified == 2
+    house.take(AccountIdentified(account="a" * 16))
+    assert house["bridge/cloud"] == "online"
+    house.advance(60)
+    assert house.identified == 2
+
+
+def test_account_refused_for_its_rate() -> None:
+    """A refusal of this question holds the background back like any other."""
+    house = running(FRONT)
+    house.mark()
+    house.not_identified(FailureKind.RATE_LIMITED, 120)
+    house.advance(119)
+    assert house.looks(Source.QUERY) == []
+    assert house.identified == 1
+    house.advance(10)
+    assert house.identified == 2
+
+
+def test_how_it_is_doing() -> None:
+    """The engine says of itself what the bridge's page shows."""
+    house = Driver()
+    house.take(Started())
+    assert (house.engine.cloud, house.engine.broker_connected, house.engine.listed) == ("offline", False, False)
+    house.connect({})
+    house.listed(FRONT)
+    assert (house.engine.cloud, house.engine.broker_connected, house.engine.listed) == ("online", True, True)

@@ -2,7 +2,7 @@
 
 Besides what is asserted here, the driver holds every step to its own laws: no command from a retained or expired
 message, nothing sent after its end, one request of a device in flight, one final outcome, nothing unchanged published
-twice.
+twice, nothing asked in the background during a hold.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from uhome2mqtt.events import (
     CommandAnswered,
     DevicesListed,
     HomeAssistantStarted,
+    LoggedIn,
     MessageReceived,
     QueryEnded,
     QueryFailed,
@@ -104,6 +105,7 @@ topics = st.builds(
     ),
 )
 kinds = st.sampled_from(FailureKind)
+waits = st.sampled_from([None, 0.0, 3.0, 60.0, 1e6])
 left_topics = st.builds(
     "/".join, st.tuples(st.just(BASE), st.sampled_from([*LEVELS, "old"]), st.sampled_from(["lock", "light", "stale"]))
 ) | st.sampled_from([f"{BASE}/front", f"{BASE}/old", TOPICS.bridge_devices, TOPICS.discovery("uhome2mqtt_old")])
@@ -145,9 +147,9 @@ class Bridge(RuleBasedStateMachine):
     def all_listed(self) -> None:
         self.house.take(DevicesListed(devices=HOME))
 
-    @rule(kind=kinds)
-    def list_failed(self, kind: FailureKind) -> None:
-        self.house.list_failed(kind)
+    @rule(kind=kinds, retry_after=waits)
+    def list_failed(self, kind: FailureKind, retry_after: float | None) -> None:
+        self.house.list_failed(kind, retry_after)
 
     @precondition(lambda self: not self.house.connected)
     @rule(retained=left, protocol=st.sampled_from(["5", "3.1.1"]))
@@ -157,6 +159,10 @@ class Bridge(RuleBasedStateMachine):
         raw = {topic: payload.encode() for topic, payload in retained.items()}
         self.house.take(BrokerConnected(protocol=protocol, retained=None if self.read else raw))
         self.read = True
+
+    @rule()
+    def logged_in(self) -> None:
+        self.house.take(LoggedIn())
 
     @rule()
     def disconnected(self) -> None:
@@ -214,15 +220,15 @@ class Bridge(RuleBasedStateMachine):
         self.house.take(StatesReported(reports=tuple(pushed), source=Source.PUSH))
 
     @precondition(lambda self: self.house.open)
-    @rule(said=st.data(), ends=st.booleans(), kind=st.none() | kinds)
-    def queried(self, *, said: st.DataObject, ends: bool, kind: FailureKind | None) -> None:
+    @rule(said=st.data(), ends=st.booleans(), kind=st.none() | kinds, retry_after=waits)
+    def queried(self, *, said: st.DataObject, ends: bool, kind: FailureKind | None, retry_after: float | None) -> None:
         number = said.draw(st.sampled_from(sorted(self.house.open)))
         answers = said.draw(st.lists(reports, max_size=3))
         self._reported(*answers)
         source = self.house.open[number].source
         self.house.take(StatesReported(reports=tuple(answers), source=source, query=number))
         if kind is not None:
-            self.house.take(QueryFailed(query=number, failure=failure(kind)))
+            self.house.take(QueryFailed(query=number, failure=failure(kind, retry_after)))
         if ends:
             del self.house.open[number]
             self.house.take(QueryEnded(query=number))
@@ -238,7 +244,7 @@ class Bridge(RuleBasedStateMachine):
         self.house.take(CommandAnswered(command=number, error=error, report=report))
 
     @precondition(lambda self: self.house.in_flight)
-    @rule(kind=kinds, retry_after=st.sampled_from([None, 0.0, 3.0, 60.0]))
+    @rule(kind=kinds, retry_after=waits)
     def failed(self, kind: FailureKind, retry_after: float | None) -> None:
         self.house.fail(kind, retry_after)
 
@@ -279,6 +285,13 @@ class Bridge(RuleBasedStateMachine):
         for sent in self.house.sent:
             assert sent.device.id != BACK.id or sent.action.name == "lock"
             assert sent.device.id not in disabled
+
+    @invariant()
+    def nothing_becomes_unknown_early(self) -> None:
+        """Keep the age of states in step with the interval in use: three of them, and at least 120 s."""
+        inside: House = vars(self.house.engine)["_house"]
+        assert inside.stale_after == max(120, 3 * inside.budget.interval)
+        assert 30 <= inside.budget.interval <= 480
 
     @invariant()
     def the_broker_holds_a_fresh_projection(self) -> None:

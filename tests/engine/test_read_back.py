@@ -54,7 +54,7 @@ def test_keys_survive_a_restart() -> None:
     assert [house[topic] for topic in shown] == [left[f"{BASE}/{topic}"] for topic in shown]
     assert {"door", "mode"} <= house.config_of(FRONT)["components"].keys()
     house.end_queries(FailureKind.UNCERTAIN)
-    house.advance(EngineConfig(topics=TOPICS).stale_after)
+    house.advance(STALE_AFTER)
     assert (house["front/door"], house["front/lock"], house["front/stale"]) == ("None", "None", "ON")
 
 

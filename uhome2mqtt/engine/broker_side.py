@@ -62,7 +62,7 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
         if node is None and not house.registry.lists and house.registry.is_pinned(topic.device):
             house.reception.fail_early(turn, event, topic, house.cloud.status)
         else:
-            house.reception.receive(turn, event, topic, node)
+            house.reception.receive(turn, event, topic, node, house.stale_after)
     else:
         _get(house, turn, event, node)
 
@@ -96,12 +96,15 @@ def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:
     configs = (topic for topic in house.left_over if topics.is_discovery(topic))
     house.retained.remember({topic: retained[topic].decode(errors="replace") for topic in configs})
     house.withdrawals = tuple(forgotten(topics, retained))
-    house.timers.set(Timer(FORGET), turn.now.monotonic + house.config.stale_after)
+    house.read_back_at = turn.now.monotonic
+    house.timers.set(Timer(FORGET), house.read_back_at + house.stale_after)
 
 
 def _get(house: House, turn: Turn, event: MessageReceived, node: Node | None) -> None:
     if node is None:
         turn.note("warning", "get_refused", topic=event.topic, reason="UNKNOWN_DEVICE")
+    elif (until := house.budget.until(turn.now)) is not None:
+        turn.note("info", "get_refused", device=node.level, reason="RATE_LIMITED", until=until)
     elif turn.now.monotonic < house.last_get.get(node.device.id, float("-inf")) + GET_PAUSE:
         turn.note("info", "get_refused", device=node.level, reason="TOO_SOON")
     else:

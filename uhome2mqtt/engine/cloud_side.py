@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from uhome2mqtt.catalogue import KNOWN
+from uhome2mqtt.engine import health
 from uhome2mqtt.engine.cloud_state import pause
-from uhome2mqtt.engine.house import LIST, POLL, House
+from uhome2mqtt.engine.house import ACCOUNT, EASE, LIST, POLL, House
 from uhome2mqtt.engine.node import is_out_of_reach, merge
 from uhome2mqtt.engine.policy import unmatched
 from uhome2mqtt.engine.registry import Changes
@@ -17,7 +18,10 @@ from uhome2mqtt.events import (
     CommandFailed,
     DeviceListFailed,
     DevicesListed,
+    IdentificationFailed,
     IdentifyAccount,
+    ListDevices,
+    QueryFailed,
     StatesReported,
 )
 from uhome2mqtt.model import Failure, FailureKind, Json, Report, Source
@@ -54,16 +58,23 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
     turn.touched |= house.registry.nodes.keys()
     turn.touch_bridge()
     house.timers.set(Timer(LIST), turn.now.monotonic + _list_pause(house))
-    if house.info["account"] is None:
-        turn.emit(IdentifyAccount())
+    identify_account(house, turn)
     if changes.added:
         poll(house, turn)
 
 
 def account_identified(house: House, turn: Turn, event: AccountIdentified) -> None:
     """Tell whose account it is."""
+    succeeded(house, turn)
     house.info["account"] = event.account
     turn.touch_bridge()
+
+
+def identification_failed(house: House, turn: Turn, event: IdentificationFailed) -> None:
+    """Ask again, ever later."""
+    _heed(house, turn, event.failure)
+    failed(house, turn, event.failure)
+    house.timers.set(Timer(ACCOUNT), turn.now.monotonic + _pause(house, LIST_RETRY, event.failure))
 
 
 def logged_in(house: House, turn: Turn) -> None:
@@ -76,6 +87,7 @@ def logged_in(house: House, turn: Turn) -> None:
 
 def device_list_failed(house: House, turn: Turn, event: DeviceListFailed) -> None:
     """Try again, ever later; nothing else follows from it."""
+    _heed(house, turn, event.failure)
     failed(house, turn, event.failure)
     house.list_failed = True
     wait = _pause(house, LIST_RETRY, event.failure)
@@ -89,6 +101,12 @@ def states_reported(house: House, turn: Turn, event: StatesReported) -> None:
         _reported(house, turn, report, event.source, asked)
     if event.query is None:
         _take_stock(house, turn)
+
+
+def query_failed(house: House, turn: Turn, event: QueryFailed) -> None:
+    """Keep that a part of a query failed; a refusal is heeded before the other parts have ended."""
+    house.queries.failed(event.query, event.failure)
+    _heed(house, turn, event.failure)
 
 
 def query_ended(house: House, turn: Turn, query: int) -> None:
@@ -118,6 +136,7 @@ def command_answered(house: House, turn: Turn, event: CommandAnswered) -> None:
 
 def command_failed(house: House, turn: Turn, event: CommandFailed) -> None:
     """Take the failure of a request that carried a command."""
+    _heed(house, turn, event.failure)
     failed(house, turn, event.failure)
     if (device_id := house.commands.device_of(event.command)) is not None:
         house.commands.failed(turn, house.registry.nodes[device_id], event)
@@ -125,8 +144,27 @@ def command_failed(house: House, turn: Turn, event: CommandFailed) -> None:
 
 def poll(house: House, turn: Turn) -> None:
     """Query all devices, unless such a query is under way."""
-    if not house.queries.polling:
+    if not house.queries.polling and not house.must_wait(turn, Timer(POLL)):
         house.query(turn, house.registry.nodes.values(), Source.QUERY, poll=True)
+
+
+def list_devices(house: House, turn: Turn) -> None:
+    """Ask for the device list."""
+    if not house.must_wait(turn, Timer(LIST)):
+        turn.emit(ListDevices())
+
+
+def identify_account(house: House, turn: Turn) -> None:
+    """Ask whose account it is, unless that is known."""
+    if house.info["account"] is None and not house.must_wait(turn, Timer(ACCOUNT)):
+        turn.emit(IdentifyAccount())
+
+
+def ease(house: House, turn: Turn) -> None:
+    """Ask more often again, after some time without a refusal."""
+    before = house.budget.interval
+    house.budget.ease(turn.now)
+    _budget_changed(house, turn, before)
 
 
 def succeeded(house: House, turn: Turn) -> None:
@@ -134,6 +172,7 @@ def succeeded(house: House, turn: Turn) -> None:
     before, unauthorized = house.cloud.status, house.cloud.unauthorized
     if house.cloud.failures:
         _hurry(house, turn)
+    house.budget.succeeded()
     house.cloud.succeeded()
     if before == house.cloud.status:
         return
@@ -155,14 +194,35 @@ def failed(house: House, turn: Turn, failure: Failure) -> None:
     turn.touch_bridge()
     turn.note("warning", f"cloud_{after}", before=before, **why)
     if house.cloud.unauthorized and not unauthorized:
-        house.bridge_event(turn, "authorization_required", hint="run: uhome2mqtt login", **why)
+        house.bridge_event(turn, "authorization_required", hint=house.config.login_hint, **why)
+
+
+def _heed(house: House, turn: Turn, failure: Failure) -> None:
+    """Leave what is left to commands when the cloud refuses a request for its rate, and ask less often from then on."""
+    if failure.kind is not FailureKind.RATE_LIMITED:
+        return
+    budget, before = house.budget, house.budget.interval
+    if budget.refused(turn.now, failure.retry_after):
+        seconds = round(budget.held_until - turn.now.monotonic)
+        turn.note("warning", "cloud_rate_limited", seconds=seconds, poll_interval=budget.interval)
+    _budget_changed(house, turn, before)
+
+
+def _budget_changed(house: House, turn: Turn, interval_before: float) -> None:
+    house.timers.set(Timer(EASE), house.budget.ease_at)
+    health.soon(house, turn)
+    if house.budget.interval != interval_before:
+        turn.note("info", "poll_interval_changed", before=interval_before, seconds=house.budget.interval)
+        house.measure_age_anew(turn)
+        turn.touch_bridge()
 
 
 def _hurry(house: House, turn: Turn) -> None:
-    """Let what waits out a pause after a failure happen now."""
+    """Let what waits out a pause after a failure happen now; where the cloud was asked too often, at the usual pace."""
+    wait = house.budget.interval if house.budget.strained else 0.0
     for timer, waits in ((Timer(LIST), house.list_failed), (Timer(POLL), True)):
         if waits and timer in house.timers:
-            house.timers.set(timer, turn.now.monotonic)
+            house.timers.hasten(timer, turn.now.monotonic + wait)
 
 
 def _take_stock(house: House, turn: Turn) -> None:
@@ -230,8 +290,9 @@ def _list_pause(house: House) -> float:
 
 
 def _poll_pause(house: House, failure: Failure | None) -> float:
-    interval = house.config.poll_interval
-    return interval if failure is None else _pause(house, interval, failure)
+    interval = house.budget.interval
+    refused = failure is not None and failure.kind is FailureKind.RATE_LIMITED
+    return interval if failure is None or refused else _pause(house, interval, failure)
 
 
 def _pause(house: House, base: float, failure: Failure) -> float:

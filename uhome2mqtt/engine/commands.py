@@ -13,7 +13,7 @@ from uhome2mqtt.engine.pending import CONFIRM_AFTER, Pending, Phase, all_of, obs
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import CommandAnswered, CommandFailed, Publish, Reply, SendCommand
+from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Publish, Reply, SendCommand
 from uhome2mqtt.model import Failure, FailureKind, Json, Outcome, Report, Source, canonical
 
 RETRY_AFTER = 1.0
@@ -113,6 +113,15 @@ class Commands:
             if (sent or command.phase is Phase.CONFIRMING) and asked >= command.since:
                 self._replace(turn, observed := observe(command, report, source))
                 self._confirm_if_met(turn, node, observed)
+
+    def put_off(self, now: Now, due: Iterable[int], until: float) -> bool:
+        """Put looks off, unless there is one among them that cannot be; tells whether that was done."""
+        looks = {number: self._pending[number].look_during_hold(until) for number in due}
+        if any(at <= now.monotonic for at in looks.values()):
+            return False
+        for number, at in looks.items():
+            self._timers.set(Timer(CONFIRM, number), at)
+        return True
 
     def looked(self, turn: Turn, due: Iterable[int], query: int) -> None:
         """Plan the next look of commands whose look this query is; it stands for all that were missed as well."""

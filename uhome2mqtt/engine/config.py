@@ -22,7 +22,10 @@ class Override:
 class EngineConfig:
     """Settings that the engine needs; intervals and ages in seconds.
 
+    `poll_interval`: as configured; how often is really asked follows from what the cloud bears. `stale_after`: None =
+    it follows from the interval in use.
     `allow`: device kind, id, topic level or name to the words and keys that MQTT may use, None = everything.
+    `login_hint`: what a person does who has to log in.
     `about`: what `bridge/info` says of version, settings and schema.
     """
 
@@ -32,8 +35,9 @@ class EngineConfig:
     discovery: bool = True
     poll_interval: float = 30.0
     list_interval: float = 6 * 3600.0
-    stale_after: float = 120.0
+    stale_after: float | None = None
     allow: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     max_age: float = 30.0
     overrides: Mapping[str, Override] = field(default_factory=dict)
+    login_hint: str = "run: uhome2mqtt login"
     about: Mapping[str, Json] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import assert_never
 from uhome2mqtt.engine import broker_side, cloud_side, health
 from uhome2mqtt.engine.commands import CONFIRM, RETRY
 from uhome2mqtt.engine.config import EngineConfig
-from uhome2mqtt.engine.house import BIRTH, FORGET, HEALTH, LIST, POLL, STALE, House
+from uhome2mqtt.engine.house import ACCOUNT, BIRTH, EASE, FORGET, HEALTH, LIST, POLL, STALE, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import (
@@ -23,6 +23,7 @@ from uhome2mqtt.events import (
     Event,
     HealthMeasured,
     HomeAssistantStarted,
+    IdentificationFailed,
     ListDevices,
     LoggedIn,
     MessageReceived,
@@ -47,6 +48,21 @@ class Engine:
     def wake_at(self) -> float:
         """When, in monotonic seconds, the engine wants a Tick; infinity for never."""
         return self._house.timers.next
+
+    @property
+    def cloud(self) -> str:
+        """How the cloud is doing, as on `bridge/cloud`."""
+        return self._house.cloud.status
+
+    @property
+    def broker_connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._house.retained.connected
+
+    @property
+    def listed(self) -> bool:
+        """Whether the first device list has been taken in."""
+        return self._house.registry.lists > 0
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """Take one event in and tell what is to be done: what is retained first, then the outcomes."""
@@ -76,6 +92,8 @@ class Engine:
                 health.measured(house, turn, event)
             case AccountIdentified():
                 cloud_side.account_identified(house, turn, event)
+            case IdentificationFailed():
+                cloud_side.identification_failed(house, turn, event)
             case DevicesListed():
                 cloud_side.devices_listed(house, turn, event)
             case DeviceListFailed():
@@ -83,7 +101,7 @@ class Engine:
             case StatesReported():
                 cloud_side.states_reported(house, turn, event)
             case QueryFailed():
-                house.queries.failed(event.query, event.failure)
+                cloud_side.query_failed(house, turn, event)
             case QueryEnded():
                 cloud_side.query_ended(house, turn, event.query)
             case CommandAnswered():
@@ -110,9 +128,13 @@ class Engine:
         elif timer.what == STALE:
             self._stale(turn, str(timer.of))
         elif timer.what == LIST:
-            turn.emit(ListDevices())
+            cloud_side.list_devices(house, turn)
         elif timer.what == POLL:
             cloud_side.poll(house, turn)
+        elif timer.what == ACCOUNT:
+            cloud_side.identify_account(house, turn)
+        elif timer.what == EASE:
+            cloud_side.ease(house, turn)
         elif timer.what == HEALTH:
             health.measure(house, turn)
         elif timer.what == BIRTH:
@@ -123,6 +145,8 @@ class Engine:
     def _confirm(self, turn: Turn, due: list[int]) -> None:
         """Ask for the devices of all commands whose next look is due, together in one request."""
         house = self._house
+        if house.budget.held(turn.now) and house.commands.put_off(turn.now, due, house.budget.held_until):
+            return
         nodes = [house.registry.nodes[device_id] for device_id in house.commands.devices_of(due)]
         query = house.query(turn, nodes, Source.CONFIRM)
         if query is not None:

@@ -24,6 +24,11 @@ def measured(house: House, turn: Turn, event: HealthMeasured) -> None:
         "cloud": house.cloud.status,
         "uptime": round(turn.now.monotonic - house.started),
         "requests": dict(event.requests),
+        "budget": {
+            "poll_interval": house.budget.interval,
+            "held_until": house.budget.until(turn.now),
+            "refusals": house.budget.refusals,
+        },
         "commands": dict(house.outcomes),
         "push": house.info["push"],
         "memory": event.memory,
@@ -37,4 +42,9 @@ def follow(house: House, turn: Turn, cloud_before: str) -> None:
     for outcome in turn.outcomes:
         house.outcomes[outcome] += 1
     if turn.outcomes or house.cloud.status != cloud_before:
-        house.timers.hasten(Timer(HEALTH), turn.now.monotonic + SOON)
+        soon(house, turn)
+
+
+def soon(house: House, turn: Turn) -> None:
+    """Measure within a second, since something has changed."""
+    house.timers.hasten(Timer(HEALTH), turn.now.monotonic + SOON)

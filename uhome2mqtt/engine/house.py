@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from uhome2mqtt.engine.budget import Budget
 from uhome2mqtt.engine.cloud_state import CloudState
 from uhome2mqtt.engine.commands import Commands
 from uhome2mqtt.engine.config import EngineConfig
@@ -21,7 +22,13 @@ from uhome2mqtt.model import Json, Outcome, Pin, Source
 BRIDGE = ""
 """The owner of the bridge's own topics; no device id is empty."""
 
-LIST, POLL, STALE, BIRTH, FORGET, HEALTH = "list", "poll", "stale", "birth", "forget", "health"
+LIST, POLL, ACCOUNT, EASE = "list", "poll", "account", "ease"
+STALE, BIRTH, FORGET, HEALTH = "stale", "birth", "forget", "health"
+
+STALE_INTERVALS = 3
+STALE_AT_LEAST = 120.0
+AFTER_HOLD = 5.0
+"""Seconds after a hold within which, by chance, what had to wait begins: other bridges were refused too."""
 
 
 class House:
@@ -36,12 +43,14 @@ class House:
         self.reception = Reception(config, self.commands)
         self.queries = Queries()
         self.cloud = CloudState()
+        self.budget = Budget(config.poll_interval)
         self.retained = Retained()
         self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": "disabled"}
         self.started = 0.0
         self.outcomes = dict.fromkeys(map(str, Outcome), 0)
         self.health: Mapping[str, Json] | None = None
         self.left_over: dict[str, str | None] | None = None
+        self.read_back_at = 0.0
         self.earlier: set[str] = set()
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
@@ -49,6 +58,13 @@ class House:
         self.inventory_changed = False
         self.last_get: dict[str, float] = {}
         self._noted: set[tuple[str, str]] = set()
+
+    @property
+    def stale_after(self) -> float:
+        """Seconds after which a state is no longer claimed: as configured, else by the poll interval in use."""
+        if self.config.stale_after is not None:
+            return self.config.stale_after
+        return max(STALE_INTERVALS * self.budget.interval, STALE_AT_LEAST)
 
     def bridge_event(self, turn: Turn, event: str, **fields: Json) -> None:
         """Tell everybody on the bridge's event topic."""
@@ -72,15 +88,32 @@ class House:
         turn.emit(QueryStates(query=number, devices=devices, source=source))
         return number
 
+    def must_wait(self, turn: Turn, work: Timer) -> bool:
+        """Put work in the background off to the end of a hold; tells whether there is one."""
+        if not self.budget.held(turn.now):
+            return False
+        self.timers.set(work, self.budget.held_until + AFTER_HOLD * self.chance())
+        return True
+
+    def measure_age_anew(self, turn: Turn) -> None:
+        """Look at everything that goes out of date, since `stale_after` has changed."""
+        for node in self.registry.nodes.values():
+            self.timers.cancel(Timer(STALE, node.device.id))
+            self.watch_staleness(node, turn.now)
+        turn.touched |= self.registry.nodes.keys()
+        if Timer(FORGET) in self.timers:
+            soonest = turn.now.monotonic + 1
+            self.timers.set(Timer(FORGET), max(self.read_back_at + self.stale_after, soonest))
+
     def watch_staleness(self, node: Node, now: Now) -> None:
         """See to it that the device is looked at when its state goes out of date; too early does no harm."""
         timer = Timer(STALE, node.device.id)
-        at = node.next_expiry(now, self.config.stale_after)
+        at = node.next_expiry(now, self.stale_after)
         if at is not None and timer not in self.timers:
             self.timers.set(timer, at)
 
     def device_topics(self, node: Node, now: Now) -> dict[str, str]:
-        return project_device(node, self.commands.of(node.device.id), self.config, now)
+        return project_device(node, self.commands.of(node.device.id), self.config, self.stale_after, now)
 
     def due_topics(self, node: Node, now: Now) -> dict[str, str]:
         """Give what is to be published of a device: what an earlier run retained stands until there is news."""
@@ -92,7 +125,8 @@ class House:
 
     def bridge_topics(self) -> dict[str, str]:
         nodes = self.registry.nodes.values() if self.registry.lists else None
-        return project_bridge(nodes, self.config, self.cloud.status, self.info, self.health)
+        info = {**self.info, "poll_interval": self.budget.interval}
+        return project_bridge(nodes, self.config, self.cloud.status, info, self.health)
 
     def project(self, turn: Turn) -> list[Publish]:
         """Give the publishes that make the broker hold what is now known of what this turn touched."""

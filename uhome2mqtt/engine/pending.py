@@ -12,6 +12,9 @@ from uhome2mqtt.model import Attribute, Json, Outcome, Report, Source, canonical
 
 CONFIRM_AFTER = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 22.0, 35.0, 56.0)
 """Seconds after acceptance at which the device is queried: a bolt often takes one, the cloud at times forty."""
+LATEST_LOOK = 75.0
+"""Seconds after acceptance up to which a last look waits for the end of a hold: a hold of a minute that the first look
+has opened ends just after the usual last one, which would be refused."""
 
 
 class Phase(Enum):
@@ -53,6 +56,10 @@ class Pending:
 
     def expired(self, now: Now) -> bool:
         return self.deadline is not None and now.monotonic >= self.deadline
+
+    def look_during_hold(self, until: float) -> float:
+        """Tell when to look if the cloud wants to be left alone until then: at the end, or the last time, whatever."""
+        return until if until <= self.since + LATEST_LOOK else self.since + CONFIRM_AFTER[-1]
 
     @property
     def satisfied(self) -> bool:

@@ -19,7 +19,9 @@ def dump(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def project_device(node: Node, pending: Iterable[Pending], config: EngineConfig, now: Now) -> dict[str, str]:
+def project_device(
+    node: Node, pending: Iterable[Pending], config: EngineConfig, stale_after: float, now: Now
+) -> dict[str, str]:
     """Give every retained topic of a device with its payload, the config topic first.
 
     A device that one list did not have is still there: it takes two until it is gone.
@@ -30,7 +32,7 @@ def project_device(node: Node, pending: Iterable[Pending], config: EngineConfig,
         if config.discovery:
             described = device_config(topics, config.qos, node.device, level, node.name, node.known)
             projected[topics.discovery(device_node(node.device))] = dump(described)
-        document = _document(node, list(pending), config.stale_after, now)
+        document = _document(node, list(pending), stale_after, now)
         for row in descriptions_for(node.known):
             value = document[row.key]
             projected[topics.key(level, row.key)] = dump(value) if row.value_type == "object" else text_of(value)

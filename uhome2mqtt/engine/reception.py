@@ -65,8 +65,10 @@ class Reception:
         refusal = RefusalError("NO_DEVICE_LIST", why)
         self._refuse(turn, message, topic.device, topic.key, message.payload, refusal, event=Outcome.FAILED)
 
-    def receive(self, turn: Turn, message: MessageReceived, topic: SetTopic, node: Node | None) -> None:
-        """Make commands of a message, or refuse it."""
+    def receive(
+        self, turn: Turn, message: MessageReceived, topic: SetTopic, node: Node | None, stale_after: float
+    ) -> None:
+        """Make commands of a message, or refuse it; `stale_after`: the age at which a state is believed no longer."""
         if node is None:
             why = f"no device has the topic level {topic.device!r}; bridge/devices lists those that there are"
             refusal = RefusalError("UNKNOWN_DEVICE", why)
@@ -79,7 +81,7 @@ class Reception:
             self._refuse(turn, message, topic.device, topic.key, message.payload, refusal)
         else:
             for request in requests:
-                self._request(turn, message, node, request)
+                self._request(turn, message, node, request, stale_after)
 
     def _refuse(
         self,
@@ -109,21 +111,23 @@ class Reception:
         else:
             publish_result(turn, self._config.topics.result(level), document, message.reply)
 
-    def _request(self, turn: Turn, message: MessageReceived, node: Node, request: Request) -> None:
+    def _request(self, turn: Turn, message: MessageReceived, node: Node, request: Request, stale_after: float) -> None:
         try:
-            command = self._command(turn, message, node, request)
+            command = self._command(turn, message, node, request, stale_after)
         except RefusalError as refusal:
             self._refuse(turn, message, node.level, request.key, request.payload, refusal, request.transaction)
         else:
             self._commands.admit(turn, node, command)
 
-    def _command(self, turn: Turn, message: MessageReceived, node: Node, request: Request) -> Pending:
+    def _command(
+        self, turn: Turn, message: MessageReceived, node: Node, request: Request, stale_after: float
+    ) -> Pending:
         parse = _parser(node, request.key)
         remembered = (node.device.id, request.key, dump(request.transaction))
         self._check_transaction(turn, remembered, request)
         deadline = self._deadline(turn, message, request)
         try:
-            intent = parse(request.payload, node.claimable(turn.now, self._config.stale_after))
+            intent = parse(request.payload, node.claimable(turn.now, stale_after))
         except PayloadError as problem:
             raise RefusalError("INVALID_PAYLOAD", str(problem)) from None
         if not node.enabled or not allows(self._config.allow, node, request.key, intent):

@@ -21,8 +21,6 @@ from uhome2mqtt.settings.types import (
 from uhome2mqtt.settings.urls import MqttEndpoint, is_loopback, parse_endpoint
 
 PUSH_HEALTHY_AT_LEAST = 300.0
-STALE_AT_LEAST = 120.0
-STALE_INTERVALS = 3
 
 
 def about(
@@ -204,12 +202,6 @@ class Polling(Section):
         json_schema_extra=about(sample="2 min", default="three times the interval in use, at least 2 min"),
     )
 
-    def stale_after_for(self, interval: float) -> float:
-        """Return the age in seconds at which a state becomes unknown while polling at this interval."""
-        if self.stale_after is not None:
-            return self.stale_after
-        return max(STALE_INTERVALS * interval, STALE_AT_LEAST)
-
 
 class Notifications(Section):
     """Notifications that the cloud pushes to the bridge."""
@@ -269,7 +261,7 @@ class Web(Section):
     port: int = Field(8099, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     token: Secret | None = Field(
         None,
-        description="Token for console and API, needed when web.host is not a loopback address",
+        description="Token that the pages ask for, needed when web.host is not a loopback address",
         json_schema_extra=about(sample="a-long-random-text", also_called=("auth_token", "password")),
     )
     cert_file: FilePath | None = Field(
