@@ -36,6 +36,13 @@ def test_jitter(tmp_path: Path, chance: float, seconds: float) -> None:
     assert guard(tmp_path).pause("r") == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize(("wait", "seconds"), [(10, 27), (120, 120), (7200, 3600)])
+def test_wait_that_the_cloud_asks_for(tmp_path: Path, wait: float, seconds: float) -> None:
+    """A pause is at least as long as the cloud asks for, but no longer than an hour."""
+    guard(tmp_path, chance=0.0).failed("r", wait=wait)
+    assert guard(tmp_path).pause("r") == pytest.approx(seconds)
+
+
 def test_clock_set_back(tmp_path: Path) -> None:
     """A wait longer than any that is ordered is over: the clock has jumped."""
     guard(tmp_path).failed("r")

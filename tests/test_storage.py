@@ -41,6 +41,15 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["tokens.json"]
 
 
+def test_root_writes_for_the_owner(tmp_path: Path) -> None:
+    """What root writes into a service's directory belongs to the service, and may be replaced by it."""
+    service = 23_456 if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path, service, -1)
+    write_private(tmp_path / "tokens.json", b"new")
+    assert (tmp_path / "tokens.json").stat().st_uid == service
+    assert _mode(tmp_path / "tokens.json") == 0o600
+
+
 def test_missing_file_is_none(tmp_path: Path) -> None:
     """A file that does not exist is None, not an error."""
     assert read_private(tmp_path / "absent") is None

@@ -454,6 +454,41 @@ async def test_saved_later(cloud_account: Account, tmp_path: Path, logged: Logge
     assert len(logged("tokens_saved")) == 1
 
 
+async def test_login_saved_later(cloud_account: Account, tmp_path: Path, logged: Logged) -> None:
+    """A login that could not be written when it was made is written as soon as that works."""
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock)
+    file = tmp_path / "tokens.json"
+    (file / "in the way").mkdir(parents=True)
+    given = grant(cloud_account)
+    with pytest.raises(StorageError):
+        opened.store(given)
+    assert opened.trouble() is None
+    (file / "in the way").rmdir()
+    file.rmdir()
+    await passing(opened, clock, 5)
+    assert json.loads(file.read_text())["access_token"] == given.access_token
+    assert len(logged("tokens_saved")) == 1
+
+
+async def test_trouble(cloud_account: Account, tmp_path: Path) -> None:
+    """Why a person has to log in is known without asking the cloud; a failure that passes is no such trouble."""
+    opened = tokens(cloud_account, tmp_path)
+    assert opened.trouble() == "nobody has logged in yet"
+    opened.store(grant(cloud_account, EXPIRED))
+    await cloud_account.fault("http_500", operation="token", count=1)
+    with pytest.raises(CloudError):
+        await opened.access_token()
+    assert opened.trouble() is None
+    opened.store(grant(cloud_account, EXPIRED))
+    await cloud_account.control("POST", "revoke")
+    with pytest.raises(CloudError, match=r"invalid_grant.*; run: uhome2mqtt login"):
+        await opened.access_token()
+    assert opened.trouble() == "the cloud no longer accepts the login"
+    tokens(cloud_account, tmp_path).store(grant(cloud_account))
+    assert opened.trouble() is None
+
+
 async def test_login_during_a_refresh(cloud_account: Account, tmp_path: Path) -> None:
     """Who logs in while a refresh is under way is not logged out by its result."""
     opened = tokens(cloud_account, tmp_path)

@@ -51,12 +51,13 @@ class LoginGuard:
         """Tell whether the cloud has refused this refresh token for good."""
         return self._about(refresh_token).refused
 
-    def failed(self, refresh_token: str, in_a_row: int = 0) -> None:
-        """Note a failure, or the given number of failures, and order a pause."""
+    def failed(self, refresh_token: str, in_a_row: int = 0, wait: float | None = None) -> None:
+        """Note a failure, or the given number of failures, and order a pause; `wait`: what the cloud asks for."""
         login = _fingerprint(refresh_token)
         failures = in_a_row or self._about(refresh_token).failures + 1
-        length = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
-        until = self._clock() + length * (1 + JITTER * (2 * self._chance() - 1))
+        growing = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+        length = max(growing * (1 + JITTER * (2 * self._chance() - 1)), min(wait or 0.0, LONGEST_PAUSE))
+        until = self._clock() + length
         self._note(Memory(login=login, failures=failures, until=until))
 
     def refuse(self, refresh_token: str) -> None:

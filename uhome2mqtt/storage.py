@@ -51,11 +51,24 @@ def read_private(path: Path) -> bytes | None:
         raise _failed("read", path, error, "give it to the user that runs the bridge") from error
 
 
+def give_to_owner(descriptor: int, directory: Path) -> None:
+    """Where root creates a file in somebody's directory, make it theirs: a service must be able to read its own state.
+
+    So `sudo uhome2mqtt login` works beside a bridge that runs as a user of its own.
+    """
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        # A root without that right, as in a container, is as good as any user.
+        with suppress(PermissionError):
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
 def _replace(path: Path, data: bytes) -> None:
     # mkstemp creates the file with mode 0600; the same directory keeps the rename inside one file system.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_leftover_prefix(path), suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            give_to_owner(descriptor, path.parent)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

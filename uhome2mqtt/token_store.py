@@ -14,7 +14,7 @@ from pathlib import Path
 from uhome2mqtt import oauth
 from uhome2mqtt.errors import CloudError
 from uhome2mqtt.model import Failure, FailureKind, parse_json
-from uhome2mqtt.storage import ensure_private_directory, read_private, write_private
+from uhome2mqtt.storage import ensure_private_directory, give_to_owner, read_private, write_private
 
 FILE_NAME = "tokens.json"
 LOCK_NAME = "tokens.lock"
@@ -90,6 +90,7 @@ async def locked(directory: Path, sleep: Sleep = asyncio.sleep) -> AsyncIterator
     """
     try:
         descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        give_to_owner(descriptor, directory)
     except OSError:
         yield None
         return

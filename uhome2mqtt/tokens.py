@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -25,6 +26,7 @@ REFRESH_AHEAD = 1200.0
 AHEAD_PART = 1 / 3
 """No more than this part of its life, where that is short."""
 CHECK_EVERY = 1.0
+TO_DO = "run: uhome2mqtt login"
 YOUNG = 60.0
 """Seconds; the cloud that rejects a token as young as this would reject the next one, too."""
 LONGEST_SAVE_PAUSE = 60.0
@@ -113,18 +115,29 @@ class Tokens:
             await asyncio.wait({self._refreshing}, timeout=LONGEST_WAIT + oauth.LONGEST_EXCHANGE)
 
     def store(self, grant: oauth.Grant) -> None:
-        """Take the tokens of a new login; raises StorageError where they cannot be kept, but has them all the same."""
+        """Take the tokens of a new login.
+
+        Raises StorageError where they cannot be kept, but has them all the same, and tries again.
+        """
         kept = Kept(grant=grant, login=secrets.token_hex(8), since=self._clock())
         again = self._loaded
         self._adopt(kept)
         self._save_at = None
         try:
             self._file.write(kept)
+        except StorageError:
+            self._save_later()
+            raise
         finally:
             self._guard.clear()
             self._loaded = True
             if again:
                 self._announce()
+
+    def trouble(self) -> str | None:
+        """Say why a person has to log in; None where nobody has to."""
+        self._pick_up()
+        return "nobody has logged in yet" if self._kept is None else self._over(self._kept)
 
     def remove(self) -> None:
         """Forget the tokens, here, on disk, and in a bridge that runs; raises StorageError.
@@ -181,21 +194,23 @@ class Tokens:
             self._pick_up()
             if self._kept is not kept:
                 return
-            self._note_failure(kept, refresh_token, problem)
-            raise
+            raise self._noted(kept, refresh_token, problem) from None
         self._take(kept, grant)
         self._log.info("token_refreshed", good_for_hours=round((grant.expires_at - self._clock()) / 3600))
 
     async def _in_process(self, kept: Kept, _lock: int | None) -> oauth.Grant:
         return await oauth.refresh(self._http, self._client, kept.grant.refresh_token or "", clock=self._clock)
 
-    def _note_failure(self, kept: Kept, refresh_token: str, problem: CloudError) -> None:
-        if problem.failure.kind is FailureKind.AUTHORIZATION:
+    def _noted(self, kept: Kept, refresh_token: str, problem: CloudError) -> CloudError:
+        """Remember how a refresh failed, and tell a person what to do where only that helps."""
+        failure = problem.failure
+        if failure.kind is FailureKind.AUTHORIZATION:
             self._revoked = kept.grant.access_token
             self._guard.refuse(refresh_token)
-        else:
-            self._guard.failed(refresh_token)
-            self._log.warning("token_refresh_failed", why=str(problem))
+            return CloudError(replace(failure, message=f"{failure.message}; {TO_DO}"))
+        self._guard.failed(refresh_token, wait=failure.retry_after)
+        self._log.warning("token_refresh_failed", why=str(problem))
+        return problem
 
     def _take(self, old: Kept, grant: oauth.Grant) -> None:
         """Keep what a refresh gave, unless somebody has logged in meanwhile; first on disk, then in memory."""
@@ -215,14 +230,17 @@ class Tokens:
         try:
             self._file.write(kept)
         except StorageError as problem:
-            self._save_pause = min(self._save_pause * 2, LONGEST_SAVE_PAUSE) if failed_before else CHECK_EVERY
-            self._save_at = self._clock() + self._save_pause
+            self._save_later()
             if not failed_before:
                 self._log.error("tokens_not_saved", why=str(problem))
         else:
             self._save_at = None
             if failed_before:
                 self._log.info("tokens_saved", file=str(self._file.path))
+
+    def _save_later(self) -> None:
+        self._save_pause = CHECK_EVERY if self._save_at is None else min(self._save_pause * 2, LONGEST_SAVE_PAUSE)
+        self._save_at = self._clock() + self._save_pause
 
     def _save_again(self) -> None:
         if self._kept is not None and self._save_at is not None and self._clock() >= self._save_at:
@@ -269,7 +287,7 @@ class Tokens:
             found = self._file.news()
         except (StorageError, ValueError) as problem:
             file = str(self._file.path)
-            self._log.error("tokens_unreadable", file=file, why=str(problem), hint="run: uhome2mqtt login")
+            self._log.error("tokens_unreadable", file=file, why=str(problem), hint=TO_DO)
             return
         if self._file.logged_out:
             self._kept = self._save_at = None
@@ -298,9 +316,7 @@ class Tokens:
 
 
 def _login_needed(why: str) -> CloudError:
-    return CloudError(
-        Failure(kind=FailureKind.AUTHORIZATION, code=LOGIN_NEEDED, message=f"{why}; run: uhome2mqtt login")
-    )
+    return CloudError(Failure(kind=FailureKind.AUTHORIZATION, code=LOGIN_NEEDED, message=f"{why}; {TO_DO}"))
 
 
 def _paused(kind: FailureKind, code: str, why: str, left: float, clock: Callable[[], float]) -> CloudError:
