@@ -1,4 +1,4 @@
-.PHONY: help demo test check clean
+.PHONY: help demo test browser check clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -9,6 +9,9 @@ demo:  ## run everything on this machine: simulated cloud, broker, bridge (optio
 
 test:  ## run all tests with the coverage gates (a part: make test ARGS="-k push")
 	@scripts/test $(ARGS)
+
+browser:  ## run the tests that need a Chromium
+	@scripts/test-browser $(ARGS)
 
 check:  ## run formatter, linters, type checker and size gates
 	@scripts/setup test,demo

@@ -31,7 +31,7 @@ def write(directory: Path, account: Account | None = None, **changes: Any) -> st
         "api_url": f"{url}/action",
     }
     file = directory / "config.yaml"
-    file.write_text(json.dumps({"uhome": uhome, "state_dir": str(directory / "state"), **changes}))
+    file.write_text(json.dumps({"uhome": uhome, "web": {"port": 0}, "state_dir": str(directory / "state"), **changes}))
     return str(file)
 
 
@@ -94,6 +94,14 @@ async def test_bad_certificate(tmp_path: Path) -> None:
     code, _, err = await run("run", "-c", file)
     assert code == 78
     assert "mqtt.ca_file" in err
+
+
+async def test_bad_web_certificate(tmp_path: Path) -> None:
+    """A certificate of the web pages that cannot be read is found before anything else begins."""
+    file = write(tmp_path, web={"port": 0, "cert_file": str(tmp_path / "none.pem")})
+    code, _, err = await run("run", "-c", file)
+    assert code == 78
+    assert "web.cert_file" in err
 
 
 async def test_not_logged_in(tmp_path: Path, cloud_account: Account) -> None:
@@ -218,7 +226,7 @@ async def test_devices(tmp_path: Path, cloud_account: Account) -> None:
     """The devices are listed as a table, each with its topic, its kind and its state."""
     cloud_account.log_in(tmp_path / "state")
     code, out, err = await run("devices", "-c", write(tmp_path, cloud_account, devices={DINING: {"topic": "table"}}))
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "Requests to the cloud: 2 for this list.\n")
     head, *lines = out.splitlines()
     assert head.split() == ["topic", "name", "kind", "model", "firmware", "id", "state"]
     assert len(lines) == 7

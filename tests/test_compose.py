@@ -166,7 +166,7 @@ def test_engine_config(stage: Stage) -> None:
     config = engine_config(settings)
     assert config.allow == {"lock": ("LOCK",), "switch": None}
     assert config.max_age == 7
-    assert config.stale_after == 180
+    assert (config.poll_interval, config.stale_after) == (60, None)
     assert config.overrides == {FRONT: Override(name="Main")}
     assert sorted(secrets_of(settings)) == sorted([CLIENT_SECRET, "the-password"])
     assert not any(secret in str(config.about) for secret in secrets_of(settings))

@@ -127,3 +127,18 @@ def test_clock_set_back() -> None:
     assert ledger.snapshot()["last_24h"] == 0
     succeed(ledger)
     assert ledger.snapshot()["last_24h"] == 1
+
+
+def test_since_the_start() -> None:
+    """What Prometheus counts begins with the process: by kind and outcome, with the sum of all durations."""
+    clock = Clock()
+    ledger = Ledger(clock)
+    succeed(ledger)
+    fail(ledger, "query", ZeroDivisionError())
+    after = kept(ledger, clock)
+    assert after.counts == {}
+    assert after.last_success == ledger.last_success == NOON
+    assert ledger.counts == {("query", "ok"): 1, ("query", "internal"): 1}
+    number, seconds = ledger.durations["query"]
+    assert number == 2
+    assert 0 < seconds < 1

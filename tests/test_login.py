@@ -13,14 +13,21 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tests.support.account import CLIENT_ID, CLIENT_SECRET, Account
 from tests.support.patience import eventually, free_port, listening
 from tests.support.process import Program
+from tests.web.site import served
+from uhome2mqtt import login as login_module
 from uhome2mqtt.errors import CloudError, SettingsError
 from uhome2mqtt.login import login
 from uhome2mqtt.model import FailureKind
 from uhome2mqtt.tokens import Tokens
+from uhome2mqtt.web import listen, serving
 
 
 class Login:
@@ -65,9 +72,9 @@ async def test_callback(cloud_account: Account, tmp_path: Path, path: str) -> No
         redirected = await cloud_account.allow(await running.address())
         page = await cloud_account.http.get(redirected)
         assert page.status_code == 200
-        assert "Done" in page.text
+        assert "go back to the terminal" in page.text
         assert page.headers["Cache-Control"] == "no-store"
-        await running.task
+        assert await running.task
         assert cloud_account.cloud.grants.admits(await running.tokens.access_token())
         assert not listening(urlsplit(redirected).port or 0)
 
@@ -99,24 +106,56 @@ async def test_foreign_callback(cloud_account: Account, tmp_path: Path, query: s
 
 
 async def test_impatient_browser(cloud_account: Account, tmp_path: Path) -> None:
-    """A browser that comes back twice at the same time is logged in once."""
+    """A browser that comes back twice at the same time is logged in once: the state is good once."""
     async with started(cloud_account, tmp_path) as running:
         redirected = await cloud_account.allow(await running.address())
-        denied = redirected.partition("?")[0] + "?error=access_denied&" + urlsplit(redirected).query
-        pages = await asyncio.gather(*(cloud_account.http.get(url) for url in (redirected, redirected, denied)))
-        assert [page.status_code for page in pages] == [200, 200, 400]
+        pages = await asyncio.gather(*(cloud_account.http.get(redirected) for _ in range(2)))
+        assert sorted(page.status_code for page in pages) == [200, 400]
         await running.task
         assert len(cloud_account.requests("token")) == 1
 
 
 async def test_code_refused(cloud_account: Account, tmp_path: Path) -> None:
-    """A code that the cloud does not take ends the login with the cloud's reason."""
+    """A code that the cloud does not take ends the login with the cloud's reason, in the browser as well."""
     async with started(cloud_account, tmp_path) as running:
-        state = parse_qs(urlsplit(await running.address()).query)["state"][0]
-        target = parse_qs(urlsplit(await running.address()).query)["redirect_uri"][0]
-        assert (await cloud_account.http.get(f"{target}?code=made-up&state={state}")).status_code == 200
+        query = parse_qs(urlsplit(await running.address()).query)
+        page = await cloud_account.http.get(f"{query['redirect_uri'][0]}?code=made-up&state={query['state'][0]}")
+        assert page.status_code == 400
+        assert "invalid_grant" in page.text
         with pytest.raises(CloudError, match="invalid_grant"):
             await running.task
+
+
+async def test_nobody_comes_back(cloud_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login that nobody finishes ends by itself."""
+    monkeypatch.setattr(login_module, "LIFETIME", 0.05)
+    async with started(cloud_account, tmp_path) as running:
+        with pytest.raises(CloudError, match="nobody came back"):
+            await running.task
+
+
+async def test_bridge_has_the_port(cloud_account: Account, tmp_path: Path) -> None:
+    """Where a bridge of this machine has the callback's port it takes the login itself, and the person goes there."""
+    async with served(cloud_account, tmp_path) as site:
+        base = str(site.http.base_url).rstrip("/")
+        running = Login(cloud_account, tmp_path, f"{base}/oauth/callback")
+        assert await running.task is False
+    assert f"{base}/" in running.said[0]
+    assert "takes the login itself" in running.said[0]
+
+
+@pytest.mark.parametrize("said", ["[]", '{"name": "another"}', "<html>"])
+async def test_another_server_has_the_port(cloud_account: Account, tmp_path: Path, said: str) -> None:
+    """A server that is no bridge is not taken for one, whatever it answers."""
+
+    async def answer(_request: Request) -> Response:
+        return Response(said)
+
+    sockets = await listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    async with serving(Starlette(routes=[Route("/healthz", answer)]), sockets):
+        with pytest.raises(SettingsError, match="free the port"):
+            await Login(cloud_account, tmp_path, f"http://127.0.0.1:{port}/oauth/callback").task
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])

@@ -11,6 +11,7 @@ from uhome2mqtt.compose import engine_config, oauth_client, open_cloud, open_tok
 from uhome2mqtt.daemon import now
 from uhome2mqtt.engine.registry import Registry
 from uhome2mqtt.errors import CloudError
+from uhome2mqtt.ledger import OK, Ledger
 from uhome2mqtt.login import login
 from uhome2mqtt.model import Device, FailureKind, Json, Report
 from uhome2mqtt.settings import Settings
@@ -19,11 +20,14 @@ from uhome2mqtt.state_dir import StateDir
 COLUMNS = ("topic", "name", "kind", "model", "firmware", "id", "state")
 
 
-async def log_in(settings: Settings, *, paste: bool, browser: bool, say: Callable[[str], None]) -> None:
-    """Connect the account; raises CloudError where the login was not granted."""
+async def log_in(settings: Settings, *, paste: bool, browser: bool, say: Callable[[str], None]) -> bool:
+    """Connect the account; raises CloudError where the login was not granted.
+
+    False where a running bridge takes the login.
+    """
     client = oauth_client(settings)
     async with http_client(settings.uhome.timeout) as http:
-        await login(http, client, open_tokens(settings, http), paste=paste, browser=browser, say=say)
+        return await login(http, client, open_tokens(settings, http), paste=paste, browser=browser, say=say)
 
 
 async def log_out(settings: Settings, *, say: Callable[[str], None]) -> None:
@@ -46,12 +50,13 @@ async def log_out(settings: Settings, *, say: Callable[[str], None]) -> None:
             say("The tokens are removed from this machine.")
 
 
-async def describe_devices(settings: Settings, *, as_json: bool, redact: bool) -> str:
-    """List the account's devices with their states, as a table or as JSON."""
-    registry = Registry(engine_config(settings), StateDir(settings.state_dir).pins())
+async def describe_devices(settings: Settings, *, as_json: bool, redact: bool, note: Callable[[str], None]) -> str:
+    """List the account's devices with their states, as a table or as JSON; `note` hears what the cloud was asked."""
+    state, ledger = StateDir(settings.state_dir), Ledger()
+    registry = Registry(engine_config(settings), state.pins())
     size = settings.uhome.query_batch_size
     async with http_client(settings.uhome.timeout) as http:
-        cloud = open_cloud(settings, http, open_tokens(settings, http))
+        cloud = open_cloud(settings, http, open_tokens(settings, http, ledger), ledger)
         devices = await cloud.list_devices()
         batches = [devices[start : start + size] for start in range(0, len(devices), size)]
         reports = {report.device_id: report for batch in batches for report in await cloud.query(batch)}
@@ -61,6 +66,7 @@ async def describe_devices(settings: Settings, *, as_json: bool, redact: bool) -
         report = reports.get(device.id, Report(device_id=device.id))
         row = _row(device, report, registry.nodes[device.id].level)
         rows.append({**row, "topic": f"device_{number}", "name": "…", "id": "…"} if redact else row)
+    note(_asked(ledger, Ledger.decode(state.requests())))
     return json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(rows)
 
 
@@ -86,6 +92,14 @@ def _table(rows: list[dict[str, Json]]) -> str:
     widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     return "\n".join(lines)
+
+
+def _asked(here: Ledger, bridge: Ledger) -> str:
+    """Say what this list has cost, and what a bridge on this state directory costs the cloud."""
+    text = f"Requests to the cloud: {here.counts.total()} for this list"
+    day = bridge.last_day()
+    failed = sum(count for (_kind, outcome), count in day.items() if outcome != OK)
+    return f"{text}; by the bridge in the last 24 hours {day.total()}, of which {failed} failed." if day else f"{text}."
 
 
 def _cell(value: Json) -> str:

@@ -86,6 +86,9 @@ def _demo_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cloud-port", type=_port, default=0, metavar="N", help="port of the cloud (default: a free one)"
     )
+    parser.add_argument(
+        "--web-port", type=_port, metavar="N", help="port of the bridge's web page (default: 8099, or a free one)"
+    )
     parser.set_defaults(run=_demo)
 
 
@@ -153,8 +156,8 @@ def _login(options: argparse.Namespace) -> int:
     from uhome2mqtt.account import log_in
 
     settings = _settings(options)
-    asyncio.run(log_in(settings, paste=options.paste, browser=not options.no_browser, say=_say))
-    _say("Connected. The bridge picks the login up by itself.")
+    if asyncio.run(log_in(settings, paste=options.paste, browser=not options.no_browser, say=_say)):
+        _say("Connected. The bridge picks the login up by itself.")
     return OK
 
 
@@ -182,7 +185,7 @@ def _devices(options: argparse.Namespace) -> int:
     from uhome2mqtt.account import describe_devices
 
     settings = _settings(options)
-    print(asyncio.run(describe_devices(settings, as_json=options.json, redact=options.redact)))
+    print(asyncio.run(describe_devices(settings, as_json=options.json, redact=options.redact, note=_note)))
     return OK
 
 
@@ -196,6 +199,7 @@ def _demo(options: argparse.Namespace) -> int:
             seconds=options.seconds,
             mqtt_port=options.mqtt_port,
             cloud_port=options.cloud_port,
+            web_port=options.web_port,
             say=_say,
         )
     )
@@ -218,3 +222,8 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _note(text: str) -> None:
+    """Say something beside the output, which may be read by a program."""
+    print(text, file=sys.stderr, flush=True)

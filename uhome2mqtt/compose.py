@@ -8,22 +8,26 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import httpx
 
 from uhome2mqtt import __version__, logs, oauth
 from uhome2mqtt.broker import Broker, Link
 from uhome2mqtt.cloud import Cloud, http_client
-from uhome2mqtt.daemon import Daemon
+from uhome2mqtt.daemon import Daemon, Work
 from uhome2mqtt.engine import Engine, EngineConfig, Override
 from uhome2mqtt.errors import SettingsError
 from uhome2mqtt.events import LoggedIn
 from uhome2mqtt.ledger import Ledger
+from uhome2mqtt.logins import Logins, Problem
+from uhome2mqtt.metrics import exposition
 from uhome2mqtt.refresh_worker import refresher
 from uhome2mqtt.settings import Settings, json_schema, not_effective, redacted
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.topics import Topics
+from uhome2mqtt.web import LOCAL_HOSTS, Condition, Guard, Site, WebServer, site_app
 
 SETTLE_WITHIN = 1.0
 """Seconds that the end waits for a token refresh that is under way."""
@@ -37,7 +41,7 @@ async def run_bridge(
     `begun` is called with the bridge just before it runs.
     """
     settings.require_client()
-    tls = _tls(settings)
+    tls, web_tls = _tls(settings), _web_tls(settings)
     log = logs.get_logger()
     for key in not_effective(settings):
         log.warning("setting_without_effect", key=key, hint="this version does not support it yet")
@@ -53,11 +57,45 @@ async def run_bridge(
         log.info("started", version=__version__, broker=settings.mqtt.url, base_topic=settings.mqtt.base_topic)
         if begun is not None:
             begun(daemon)
-        await daemon.run(Broker(link, daemon.tell), stopping, (tokens.keep_fresh,))
+        beside: list[Work] = [tokens.keep_fresh]
+        if settings.web.enabled:
+            site = _site(settings, http, tokens, ledger, engine)
+            beside.append(WebServer(site_app(site), settings.web.host, settings.web.port, web_tls).run)
+        await daemon.run(Broker(link, daemon.tell), stopping, beside)
         # The reply may carry the only refresh token that is still good; what is not here in time is kept by its worker.
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_WITHIN):
                 await tokens.settled()
+
+
+def _site(settings: Settings, http: httpx.AsyncClient, tokens: Tokens, ledger: Ledger, engine: Engine) -> Site:
+    """Tell the web pages what they show and do."""
+
+    def condition() -> Condition:
+        return Condition(
+            trouble=tokens.trouble(), cloud=engine.cloud, broker=engine.broker_connected, listed=engine.listed
+        )
+
+    token = settings.web.token.get_secret_value() if settings.web.token else None
+    own = (settings.uhome.redirect_uri, settings.notifications.public_url)
+    hosts = {*LOCAL_HOSTS, *(urlsplit(url).hostname or "" for url in own if url)}
+    return Site(
+        logins=Logins(http, oauth_client(settings), tokens.store, ended=_log_login, ledger=ledger),
+        redirect_uri=settings.uhome.redirect_uri,
+        condition=condition,
+        metrics=lambda: exposition(ledger),
+        guard=Guard(token),
+        # Whoever knows the token is no page of a foreign site.
+        hosts=hosts if token is None else None,
+    )
+
+
+def _log_login(problem: Problem | None) -> None:
+    log = logs.get_logger()
+    if problem is None:
+        log.info("logged_in")
+    else:
+        log.warning("login_failed", why=str(problem))
 
 
 def open_cloud(settings: Settings, http: httpx.AsyncClient, tokens: Tokens, ledger: Ledger | None = None) -> Cloud:
@@ -107,30 +145,39 @@ def secrets_of(settings: Settings) -> list[str]:
 
 def engine_config(settings: Settings) -> EngineConfig:
     """Tell the engine what it needs of the settings."""
-    interval = settings.polling.interval
     allow = {} if settings.commands.allow == "all" else settings.commands.allow
     return EngineConfig(
         topics=Topics(base=settings.mqtt.base_topic, discovery_prefix=settings.homeassistant.discovery_prefix),
         qos=settings.mqtt.qos,
         json_state=settings.mqtt.json_state,
         discovery=settings.homeassistant.discovery != "off",
-        poll_interval=interval,
+        poll_interval=settings.polling.interval,
         list_interval=settings.polling.discovery_interval,
-        stale_after=settings.polling.stale_after_for(interval),
+        stale_after=settings.polling.stale_after,
         allow={subject: None if rule == "all" else rule for subject, rule in allow.items()},
         max_age=settings.commands.max_age,
         overrides={
             device_id: Override(topic=device.topic, name=device.name, enabled=device.enabled)
             for device_id, device in settings.devices.items()
         },
+        login_hint=_login_hint(settings),
         about={
             "version": __version__,
             "started": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "poll_interval": interval,
             "settings": redacted(settings),
             "config_schema": json_schema(),
         },
     )
+
+
+def _login_hint(settings: Settings) -> str:
+    """Say where the person who runs this bridge can log in."""
+    web, command = settings.web, "run: uhome2mqtt login"
+    if not web.enabled or not web.port:
+        return command
+    scheme = "https" if web.cert_file else "http"
+    where = f"{scheme}://localhost:{web.port}/" if web.loopback else f"port {web.port} of the bridge's machine"
+    return f"open {where} in a browser, or {command}"
 
 
 def _link(settings: Settings, topics: Topics, tls: ssl.SSLContext | None, client_id: str) -> Link:
@@ -152,6 +199,20 @@ def _link(settings: Settings, topics: Topics, tls: ssl.SSLContext | None, client
         read_back_filters=topics.read_back_filters,
         status_topic=settings.homeassistant.status_topic if settings.homeassistant.discovery != "off" else None,
     )
+
+
+def _web_tls(settings: Settings) -> ssl.SSLContext | None:
+    """Make the TLS context of the web server; raises SettingsError for a certificate that cannot be used."""
+    web = settings.web
+    if not web.enabled or not web.cert_file:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(web.cert_file, web.key_file)
+    except (OSError, ssl.SSLError) as problem:
+        used = f"web.cert_file, web.key_file: {web.cert_file}, {web.key_file or 'the same'}"
+        raise SettingsError((f"{used} cannot be used: {problem}",)) from None
+    return context
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -32,7 +32,10 @@ class Slot:
 
 
 class Ledger:
-    """All requests to the cloud, counted where they are made; its size does not grow with time."""
+    """All requests to the cloud, counted where they are made; its size does not grow with time.
+
+    Since the process began: `counts` by kind and outcome, `durations` as number and sum of seconds by kind.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -40,6 +43,13 @@ class Ledger:
         self._total = 0
         self._last_success: float | None = None
         self._durations: dict[str, deque[float]] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.durations: dict[str, tuple[int, float]] = {}
+
+    @property
+    def last_success(self) -> float | None:
+        """When a request last ended well, in seconds since 1970."""
+        return self._last_success
 
     @contextmanager
     def request(self, kind: str) -> Iterator[None]:
@@ -54,12 +64,17 @@ class Ledger:
         finally:
             self._record(kind, outcome, time.monotonic() - started)
 
-    def snapshot(self) -> dict[str, Json]:
-        """Give the accounts: `total`, and of the last 24 h the sum, per kind, errors per class; durations in ms."""
+    def last_day(self) -> Counter[tuple[str, str]]:
+        """Count the requests of the last 24 h by kind and outcome."""
         self._forget()
         day: Counter[tuple[str, str]] = Counter()
         for slot in self._slots:
             day.update(slot.counts)
+        return day
+
+    def snapshot(self) -> dict[str, Json]:
+        """Give the accounts: `total`, and of the last 24 h the sum, per kind, errors per class; durations in ms."""
+        day = self.last_day()
         kinds: Counter[str] = Counter()
         errors: Counter[str] = Counter()
         for (kind, outcome), count in day.items():
@@ -103,6 +118,9 @@ class Ledger:
             self._slots.append(Slot(start=start))
             self._forget()
         self._slots[-1].counts[kind, outcome] += 1
+        self.counts[kind, outcome] += 1
+        number, sum_of_seconds = self.durations.get(kind, (0, 0.0))
+        self.durations[kind] = number + 1, sum_of_seconds + seconds
         self._total += 1
         self._durations.setdefault(kind, deque(maxlen=DURATIONS)).append(seconds)
         if outcome == OK:

@@ -1,30 +1,28 @@
-"""Connecting the account: a person grants access in a browser, and the tokens are kept."""
+"""Connecting the account from the command line: a person grants access in a browser, and the tokens are kept."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-from uvicorn import Config, Server
 
 from uhome2mqtt import oauth
 from uhome2mqtt.errors import CloudError, SettingsError
+from uhome2mqtt.logins import LIFETIME, Logins, Problem
+from uhome2mqtt.model import Failure, FailureKind
 from uhome2mqtt.tokens import Tokens
+from uhome2mqtt.web import LOCAL_HOSTS, NAME, callback_app, listen, serving
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-NO_CACHE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+BRIDGE_ANSWERS_WITHIN = 2.0
 
 
 async def login(
@@ -35,18 +33,32 @@ async def login(
     paste: bool,
     browser: bool,
     say: Callable[[str], None],
-) -> None:
-    """Lead a person through the login and keep the tokens; raises CloudError where it was not granted."""
-    state = oauth.new_state()
-    url = oauth.authorize_url(client, state)
-    code = await (_pasted(url, state, say) if paste else _called_back(client, url, state, say, browser=browser))
-    tokens.store(await oauth.exchange(http, client, code))
+) -> bool:
+    """Lead a person through the login and keep the tokens; raises CloudError where it was not granted.
+
+    False where a bridge that runs on this machine has the callback's port: it takes the login itself.
+    """
+    if paste:
+        await _pasted(Logins(http, client, tokens.store), say)
+        return True
+    address = _local(client.redirect_uri)
+    try:
+        sockets = await listen(address.hostname or "", address.port or 80)
+    except OSError as problem:
+        if problem.errno == errno.EADDRINUSE and await _is_bridge(address):
+            page = f"{address.scheme}://{address.netloc}/"
+            say(f"The bridge is running, and takes the login itself. Open this address in a browser:\n\n  {page}\n")
+            await _open(page, browser=browser)
+            return False
+        raise _taken(address, problem) from None
+    await _called_back(http, client, tokens, sockets, say, browser=browser)
+    return True
 
 
-async def _pasted(url: str, state: str, say: Callable[[str], None]) -> str:
-    say(f"Open this address in any browser and log in:\n\n  {url}\n")
+async def _pasted(logins: Logins, say: Callable[[str], None]) -> None:
+    say(f"Open this address in any browser and log in:\n\n  {logins.begin()}\n")
     say("Then copy the whole address that the browser was sent to (the page itself may fail to load), paste it here:")
-    return oauth.code_of(await _line(), state)
+    await logins.finish(oauth.query_of(await _line()))
 
 
 async def _line() -> str:
@@ -69,62 +81,61 @@ async def _line() -> str:
     return (await came).decode(errors="replace")
 
 
-async def _called_back(client: oauth.Client, url: str, state: str, say: Callable[[str], None], *, browser: bool) -> str:
+async def _called_back(
+    http: httpx.AsyncClient,
+    client: oauth.Client,
+    tokens: Tokens,
+    sockets: list[socket.socket],
+    say: Callable[[str], None],
+    *,
+    browser: bool,
+) -> None:
     """Wait for the browser to come back to the loopback address."""
-    came: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    async with _callback_server(client.redirect_uri, state, came):
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def ended(problem: Problem | None) -> None:
+        if not over.done():
+            over.set_result(None) if problem is None else over.set_exception(problem)
+
+    logins = Logins(http, client, tokens.store, ended=ended)
+    url = logins.begin()
+    async with serving(callback_app(logins, urlsplit(client.redirect_uri).path), sockets):
         say(f"Open this address in a browser on this machine and log in:\n\n  {url}\n")
         say("On another machine, or over SSH: stop this with Ctrl-C and use: uhome2mqtt login --paste")
-        if browser and _has_display():
-            await asyncio.to_thread(webbrowser.open, url)
-        return await came
+        await _open(url, browser=browser)
+        try:
+            async with asyncio.timeout(LIFETIME):
+                await over
+        except TimeoutError:
+            why = f"nobody came back within {LIFETIME / 60:.0f} minutes; start again"
+            raise CloudError(Failure(kind=FailureKind.AUTHORIZATION, code="login_expired", message=why)) from None
 
 
-def _has_display() -> bool:
-    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+async def _open(url: str, *, browser: bool) -> None:
+    """Open a browser where there is one and nobody declined it."""
+    if browser and (sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        await asyncio.to_thread(webbrowser.open, url)
 
 
-@asynccontextmanager
-async def _callback_server(redirect_uri: str, state: str, came: asyncio.Future[str]) -> AsyncIterator[None]:
-    """Serve the redirect URI on loopback; raises SettingsError where that cannot be."""
-    sockets = _loopback_sockets(redirect_uri)
-
-    async def callback(request: Request) -> Response:
-        return _answer(dict(request.query_params), state, came)
-
-    app = Starlette(routes=[Route(urlsplit(redirect_uri).path or "/", callback)])
-    server = Server(Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
-    serving = asyncio.create_task(server.serve(sockets=sockets))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await asyncio.wait([serving])
-
-
-def _loopback_sockets(redirect_uri: str) -> list[socket.socket]:
-    """Listen where the browser will come back to; `localhost` is two addresses on many machines."""
+def _local(redirect_uri: str) -> SplitResult:
+    """Take the redirect URI apart; raises SettingsError where no browser comes back to this machine."""
     address = urlsplit(redirect_uri)
-    if address.hostname not in LOOPBACK or address.scheme != "http":
+    if address.hostname not in LOCAL_HOSTS or address.scheme != "http":
         raise SettingsError((f"uhome.redirect_uri: {redirect_uri} is not on this machine: use login --paste",))
-    port = address.port or 80
-    try:
-        found = socket.getaddrinfo(address.hostname, port, type=socket.SOCK_STREAM)
-        addresses = dict.fromkeys((family, where) for family, _type, _proto, _name, where in found)
-        return [socket.create_server(where[:2], family=family) for family, where in addresses]
-    except OSError as problem:
-        why = f"cannot listen on {address.hostname}:{port} ({problem.strerror}): use login --paste, or free the port"
-        raise SettingsError((f"uhome.redirect_uri: {why}",)) from None
+    return address
 
 
-def _answer(query: dict[str, str], state: str, came: asyncio.Future[str]) -> Response:
-    """Answer the browser; a callback of another login is refused and does not end this one."""
-    try:
-        code = oauth.code_of_query(query, state)
-    except CloudError as problem:
-        if query.get("error") and query.get("state") == state and not came.done():
-            came.set_exception(problem)
-        return PlainTextResponse(f"The login did not work: {problem}", status_code=400, headers=NO_CACHE)
-    if not came.done():
-        came.set_result(code)
-    return PlainTextResponse("Done. You can close this page and go back to the terminal.", headers=NO_CACHE)
+async def _is_bridge(address: SplitResult) -> bool:
+    """Tell whether it is a bridge of ours that listens there."""
+    with suppress(httpx.HTTPError, ValueError):
+        # No proxy leads back to this machine.
+        async with httpx.AsyncClient(trust_env=False, timeout=BRIDGE_ANSWERS_WITHIN) as http:
+            said = (await http.get(f"{address.scheme}://{address.netloc}/healthz")).json()
+        return isinstance(said, dict) and said.get("name") == NAME
+    return False
+
+
+def _taken(address: SplitResult, problem: OSError) -> SettingsError:
+    where = f"{address.hostname}:{address.port or 80}"
+    why = f"cannot listen on {where} ({problem.strerror}): use login --paste, or free the port"
+    return SettingsError((f"uhome.redirect_uri: {why}",))

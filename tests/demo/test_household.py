@@ -19,11 +19,23 @@ from uhome2mqtt.errors import UhomeToMqttError
 class Demo:
     """A demo that is running, and what it says."""
 
-    def __init__(self, *, seconds: float | None = None, mqtt_port: int | None = None, cloud_port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float | None = None,
+        mqtt_port: int | None = None,
+        cloud_port: int = 0,
+        web_port: int | None = None,
+    ) -> None:
         self.said: list[str] = []
         self.stopping = asyncio.Event()
         work = run_demo(
-            self.stopping, seconds=seconds, mqtt_port=mqtt_port, cloud_port=cloud_port, say=self.said.append
+            self.stopping,
+            seconds=seconds,
+            mqtt_port=mqtt_port,
+            cloud_port=cloud_port,
+            web_port=web_port,
+            say=self.said.append,
         )
         self.task = asyncio.create_task(work)
 

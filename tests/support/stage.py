@@ -63,6 +63,7 @@ class Stage:
             "mqtt": {"url": self.broker.url, "base_topic": base},
             "homeassistant": {"discovery_prefix": f"{base}/ha", "status_topic": f"{base}/ha/status"},
             "polling": {"interval": 10},
+            "web": {"port": 0},
             "state_dir": str(self.state_dir),
             "log": {"level": "debug", "format": "json"},
         }

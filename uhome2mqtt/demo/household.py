@@ -18,10 +18,13 @@ from uhome2mqtt.cloud import http_client
 from uhome2mqtt.compose import oauth_client, open_tokens, run_bridge
 from uhome2mqtt.demo.broker import EmbeddedBrokerError, embedded_broker
 from uhome2mqtt.errors import UhomeToMqttError
+from uhome2mqtt.logins import Logins
 from uhome2mqtt.settings import Settings, load
 from uhome2mqtt.simulator import Quirks, SimulatedCloud, demo_household, play, serve, simulate
+from uhome2mqtt.web import listen
 
 MQTT_PORT = 1883
+WEB_HOST, WEB_PORT = "127.0.0.1", 8099
 POLL_INTERVAL = 10
 """Seconds; as often as the bridge may ask, so that things are seen soon."""
 
@@ -37,6 +40,7 @@ and give commands (the answer comes on uhome2mqtt/<device>/result):
   mosquitto_pub{port} -t uhome2mqtt/coffee_machine/switch/set -m TOGGLE
 
 Somebody lives there: the keypad, a door and a switch are used every now and then.
+The bridge's own page is at http://localhost:{web}/ (log in there as somebody new to it would).
 The simulated cloud is at {cloud} (its control interface: {cloud}/control/devices). Ctrl-C ends all.
 """
 
@@ -47,6 +51,7 @@ async def run_demo(
     seconds: float | None,
     mqtt_port: int | None,
     cloud_port: int,
+    web_port: int | None,
     say: Callable[[str], None],
 ) -> None:
     """Run simulated cloud, broker and bridge until stopped, or for some seconds."""
@@ -56,9 +61,10 @@ async def run_demo(
         with _listening(f"127.0.0.1:{cloud_port}"):
             url = (await stack.enter_async_context(serve(cloud, port=cloud_port))).url
         port = await stack.enter_async_context(_broker(mqtt_port))
-        settings = _settings(directory, url, port)
+        web = await _web_port(web_port)
+        settings = _settings(directory, url, port, web)
         await _log_in(settings)
-        say(TRY.format(port="" if port == MQTT_PORT else f" -p {port}", cloud=url))
+        say(TRY.format(port="" if port == MQTT_PORT else f" -p {port}", cloud=url, web=web))
         life = asyncio.create_task(play(cloud))
         clock = asyncio.create_task(_stop_after(seconds, stopping))
         try:
@@ -113,20 +119,36 @@ async def _broker(port: int | None) -> AsyncIterator[int]:
                 raise UhomeToMqttError(str(problem)) from None
 
 
-def _settings(directory: Path, cloud: str, port: int) -> Settings:
+async def _web_port(port: int | None) -> int:
+    """Choose the port of the web page: the one that is asked for, else the usual one, else a free one."""
+    with _listening(f"{WEB_HOST}:{port}"):
+        try:
+            sockets = await listen(WEB_HOST, WEB_PORT if port is None else port)
+        except OSError:
+            if port is not None:
+                raise
+            sockets = await listen(WEB_HOST, 0)
+    found: int = sockets[0].getsockname()[1]
+    for each in sockets:
+        each.close()
+    return found
+
+
+def _settings(directory: Path, cloud: str, port: int, web: int) -> Settings:
     """Configure the bridge like a user would, in a file; neither a file nor the environment of the user's counts."""
     config = directory / "config.yaml"
     document = {
         "uhome": {
             "client_id": "demo",
             "client_secret": "demo-secret",
-            "redirect_uri": "http://localhost:8099/oauth/callback",
+            "redirect_uri": f"http://localhost:{web}/oauth/callback",
             "authorize_url": f"{cloud}/authorize",
             "token_url": f"{cloud}/token",
             "api_url": f"{cloud}/action",
         },
         "mqtt": {"url": f"mqtt://127.0.0.1:{port}"},
         "polling": {"interval": POLL_INTERVAL},
+        "web": {"port": web},
         "state_dir": str(directory / "state"),
     }
     config.write_text(json.dumps(document))
@@ -135,16 +157,16 @@ def _settings(directory: Path, cloud: str, port: int) -> Settings:
 
 async def _log_in(settings: Settings) -> None:
     """Log in as a person would: open the page, allow, come back with the code."""
-    client, state = oauth_client(settings), oauth.new_state()
+    client = oauth_client(settings)
     async with http_client(settings.uhome.timeout) as http:
-        url = oauth.authorize_url(client, state)
+        logins = Logins(http, client, open_tokens(settings, http).store)
+        url = logins.begin()
         (await http.get(url)).raise_for_status()
         form = {**dict(parse_qsl(urlsplit(url).query)), "decision": "allow"}
         answer = await http.post(client.authorize_url, data=form)
         if answer.status_code != httpx.codes.FOUND:
             raise UhomeToMqttError(f"the simulated cloud refused the login: HTTP {answer.status_code}")
-        code = oauth.code_of(answer.headers["Location"], state)
-        open_tokens(settings, http).store(await oauth.exchange(http, client, code))
+        await logins.finish(oauth.query_of(answer.headers["Location"]))
 
 
 async def _stop_after(seconds: float | None, stopping: asyncio.Event) -> None:

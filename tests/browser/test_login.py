@@ -1,0 +1,103 @@
+"""The three ways to log in, as a person goes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.support.patience import eventually, free_port
+from tests.support.process import Program
+from tests.support.stage import Stage
+
+pytestmark = pytest.mark.browser
+
+
+@asynccontextmanager
+async def bridge(stage: Stage, redirect_port: int | None = None, **web: Any) -> AsyncIterator[str]:
+    """Run a bridge without a login and give the address of its page."""
+    port = free_port()
+    uri = f"http://localhost:{redirect_port or port}/oauth/callback"
+    running = stage.bridge(uhome={"redirect_uri": uri}, web={"port": port, **web})
+    await running.start()
+    await running.until_logged("web_listening")
+    yield f"http://localhost:{port}/"
+    assert await running.stop() == 0
+
+
+async def test_page(stage: Stage, page: Page) -> None:
+    """The page's button leads through U-tec's login and back to a page that says that the bridge is connected."""
+    async with bridge(stage) as address:
+        await page.goto(address)
+        await expect(page.get_by_role("status")).to_contain_text("Nobody has logged in yet")
+        await expect(page.get_by_text("/oauth/callback")).to_be_visible()
+        await page.get_by_role("link", name="Log in to U home").click()
+        await page.get_by_role("button", name="Allow").click()
+        await expect(page.get_by_role("status")).to_contain_text("Connected to U home")
+        await stage.complete()
+        await page.get_by_role("link", name="See how the bridge is doing").click()
+        await expect(page.get_by_role("status")).to_contain_text("The cloud answers")
+        assert page.url == address
+
+
+async def test_denied_first(stage: Stage, page: Page) -> None:
+    """Who denies the access by mistake is led back to where it starts."""
+    async with bridge(stage) as address:
+        await page.goto(f"{address}oauth/start")
+        await page.get_by_role("button", name="Deny").click()
+        await expect(page.get_by_role("status")).to_contain_text("The login did not work")
+        await page.get_by_role("link", name="Start again").click()
+        await page.get_by_role("link", name="Log in to U home").click()
+        await page.get_by_role("button", name="Allow").click()
+        await expect(page.get_by_role("status")).to_contain_text("Connected to U home")
+
+
+async def test_command_line(stage: Stage, page: Page) -> None:
+    """`uhome2mqtt login` takes the browser back itself, and ends."""
+    uri = f"http://localhost:{free_port()}/oauth/callback"
+    config = stage.bridge(uhome={"redirect_uri": uri}).config
+    command = Program("login", "-c", str(config))
+    stage.programs.append(command)
+    await command.start()
+    await eventually(lambda: any("/authorize?" in line for line in command.out))
+    await page.goto(next(line.strip() for line in command.out if "/authorize?" in line))
+    await page.get_by_role("button", name="Allow").click()
+    await expect(page.get_by_role("status")).to_contain_text("Connected to U home")
+    await expect(page.get_by_text("go back to the terminal")).to_be_visible()
+    assert await command.ended() == 0
+    assert (stage.state_dir / "tokens.json").exists()
+
+
+async def test_browser_elsewhere(stage: Stage, page: Page) -> None:
+    """A browser that cannot reach the redirect URI shows an error; its address, pasted on the page, does it."""
+    # Nobody listens there: the browser itself says so, as it would on another machine.
+    async with bridge(stage, redirect_port=free_port()) as address:
+        await page.goto(f"{address}oauth/start")
+        async with page.expect_event("requestfailed") as failing:
+            await page.get_by_role("button", name="Allow").click()
+        shown = (await failing.value).url
+        another = await page.context.new_page()
+        await another.goto(address)
+        await another.get_by_text("The browser shows an error").click()
+        await another.get_by_label("Address that the browser was sent to").fill(shown)
+        await another.get_by_role("button", name="Finish the login").click()
+        await expect(another.get_by_role("status")).to_contain_text("Connected to U home")
+        await stage.complete()
+
+
+async def test_token(stage: Stage, page: Page) -> None:
+    """Where the page asks for a token, a wrong one is refused and the right one is asked for once."""
+    async with bridge(stage, host="0.0.0.0", token="token-of-the-pages") as address:
+        await page.goto(address)
+        for given, seen in (("wrong", "This is not the token"), ("token-of-the-pages", "Not connected to U home")):
+            await page.get_by_label("Token of the web pages").fill(given)
+            await page.get_by_role("button", name="Continue").click()
+            await expect(page.get_by_role("status")).to_contain_text(seen)
+        await page.reload()
+        await page.get_by_role("link", name="Log in to U home").click()
+        await page.get_by_role("button", name="Allow").click()
+        await page.get_by_role("link", name="See how the bridge is doing").click()
+        await expect(page.get_by_role("status")).to_contain_text("Connected to U home")

@@ -1,0 +1,1 @@
+"""The bridge's own web server, over HTTP on loopback."""

@@ -1,0 +1,78 @@
+"""A site that is being served, and a browser without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.support.account import Account, new_http
+from uhome2mqtt.logins import Logins, Problem
+from uhome2mqtt.tokens import Tokens
+from uhome2mqtt.web import Condition, Guard, Site, listen, serving, site_app
+
+GOOD = Condition(trouble=None, cloud="online", broker=True, listed=True)
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(slots=True, kw_only=True)
+class Served:
+    """What a site under test is made of."""
+
+    account: Account
+    http: httpx.AsyncClient
+    tokens: Tokens
+    clock: Clock
+    condition: Condition = GOOD
+    ended: list[Problem | None] = field(default_factory=list)
+
+    async def login_address(self) -> str:
+        """Begin a login and give the address that the browser is sent to."""
+        response = await self.http.get("/oauth/start")
+        assert response.status_code == httpx.codes.FOUND
+        return response.headers["Location"]
+
+    async def returned(self, decision: str = "allow") -> str:
+        """Log in at the cloud and give path and query that the browser comes back with."""
+        url = httpx.URL(await self.account.allow(await self.login_address(), decision))
+        return url.raw_path.decode()
+
+
+@asynccontextmanager
+async def served(
+    account: Account,
+    directory: Path,
+    *,
+    token: str | None = None,
+    hosts: Iterable[str] | None = None,
+    redirect_uri: str = "http://localhost:8099/oauth/callback",
+) -> AsyncIterator[Served]:
+    """Serve a site on a free port."""
+    client, clock = account.client(redirect_uri=redirect_uri), Clock()
+    tokens = Tokens(directory, client, account.http)
+    sockets = await listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    async with new_http(f"http://127.0.0.1:{port}") as http:
+        found = Served(account=account, http=http, tokens=tokens, clock=clock)
+        site = Site(
+            logins=Logins(account.http, client, tokens.store, ended=found.ended.append, clock=clock),
+            redirect_uri=redirect_uri,
+            condition=lambda: found.condition,
+            metrics=lambda: b"up 1\n",
+            guard=Guard(token, clock),
+            hosts=hosts,
+        )
+        async with serving(site_app(site), sockets):
+            yield found

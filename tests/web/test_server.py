@@ -1,0 +1,143 @@
+"""The web server itself: where it listens, how it waits and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from tests.conftest import Logged
+from tests.support.account import new_http
+from tests.support.patience import eventually, free_port, listening
+from uhome2mqtt.web import WebServer, listen, server, serving
+
+
+async def hello(_request: Request) -> Response:
+    """Answer at once."""
+    return PlainTextResponse("hello")
+
+
+APP = Starlette(routes=[Route("/", hello)])
+
+
+async def test_localhost() -> None:
+    """Every address of `localhost` that this machine has is listened on, with one port."""
+    sockets = await listen("localhost", 0)
+    try:
+        assert len({each.getsockname()[1] for each in sockets}) == 1
+        assert "127.0.0.1" in {each.getsockname()[0] for each in sockets}
+    finally:
+        for each in sockets:
+            each.close()
+
+
+async def test_absent_address() -> None:
+    """An address that this machine does not have is an error where there is no other."""
+    with pytest.raises(OSError, match=r"assign|support"):
+        await listen("192.0.2.1", 0)
+
+
+async def test_name_with_an_absent_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a name with an address that this machine lacks, as `::1` where IPv6 is off, the others are listened on."""
+    loop = asyncio.get_running_loop()
+
+    async def addresses(_host: str, port: int, **_how: object) -> list[tuple[object, ...]]:
+        stream = socket.SOCK_STREAM
+        return [(socket.AF_INET, stream, 6, "", (address, port)) for address in ("192.0.2.1", "127.0.0.1")]
+
+    monkeypatch.setattr(loop, "getaddrinfo", addresses)
+    [only] = await listen("somewhere", 0)
+    assert only.getsockname()[0] == "127.0.0.1"
+    only.close()
+
+
+async def test_one_address_taken() -> None:
+    """A port that is taken on one of a name's addresses is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        await listen("localhost", taken.getsockname()[1])
+
+
+async def test_taken_port(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is taken is waited for and complained of once; when it is free, the pages are there."""
+    monkeypatch.setattr(server, "TRY_AGAIN", 0.05)
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        task = asyncio.create_task(WebServer(APP, "127.0.0.1", port).run())
+        await eventually(lambda: logged("web_not_listening"))
+        await asyncio.sleep(0.2)
+    async with new_http(f"http://127.0.0.1:{port}") as http:
+        await eventually(lambda: logged("web_listening"))
+        assert (await http.get("/")).text == "hello"
+    [complaint] = logged("web_not_listening")
+    assert "web.port" in complaint["hint"]
+    task.cancel()
+    await asyncio.wait([task])
+    assert not listening(port)
+
+
+async def test_end_in_time() -> None:
+    """The end does not wait for a client that keeps its connection open, nor for an answer that never comes."""
+    asked = asyncio.Event()
+
+    async def never(_request: Request) -> Response:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    sockets = await listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    async with new_http(f"http://127.0.0.1:{port}") as http:
+        async with serving(Starlette(routes=[Route("/", hello), Route("/never", never)]), sockets):
+            assert (await http.get("/")).text == "hello"
+            waiting = asyncio.create_task(http.get("/never"))
+            await asked.wait()
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 2.5
+        [outcome] = await asyncio.gather(waiting, return_exceptions=True)
+        # Cut off or answered with an error, as it comes.
+        assert isinstance(outcome, httpx.HTTPError) or getattr(outcome, "status_code", None) == 500
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Make a certificate for localhost, with its key in the same file."""
+    file, key = tmp_path / "web.pem", tmp_path / "web.key"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command.split(), *names, "-keyout", key, "-out", file], check=True, capture_output=True)
+    file.write_text(file.read_text() + key.read_text())
+    return file
+
+
+async def test_tls(certificate: Path) -> None:
+    """With a certificate the pages are served over TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    sockets = await listen("127.0.0.1", 0)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    async with (
+        serving(APP, sockets, context),
+        httpx.AsyncClient(trust_env=False, verify=trusting) as http,
+    ):
+        assert (await http.get(f"https://localhost:{sockets[0].getsockname()[1]}/")).text == "hello"
+
+
+async def test_large_head() -> None:
+    """A request whose headers do not end is given up, instead of being collected."""
+    sockets = await listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    async with serving(APP, sockets):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * (1024 * 1024))
+        async with asyncio.timeout(5):
+            assert (await reader.read(12)).startswith(b"HTTP/1.1 4")
+        writer.close()

@@ -1,0 +1,76 @@
+"""Logins under way: each begins with an address to open and ends with the browser's return."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import httpx
+
+from uhome2mqtt import oauth
+from uhome2mqtt.errors import CloudError, StorageError
+from uhome2mqtt.ledger import Ledger
+from uhome2mqtt.model import Failure, FailureKind
+
+LIFETIME = 900.0
+"""Seconds that a person has for logging in and allowing the access."""
+MOST = 32
+"""How many logins can be under way; of more, the oldest are forgotten."""
+
+Problem = CloudError | StorageError
+
+
+class Logins:
+    """Every login has a state that nobody can guess, that is good once, and not for long.
+
+    `keep` takes the tokens; `ended` hears how each login that was begun here has ended, None: well.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        client: oauth.Client,
+        keep: Callable[[oauth.Grant], None],
+        *,
+        ended: Callable[[Problem | None], None] = lambda _problem: None,
+        ledger: Ledger | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._http = http
+        self._client = client
+        self._keep = keep
+        self._ended = ended
+        self._ledger = ledger or Ledger()
+        self._clock = clock
+        self._until: dict[str, float] = {}
+
+    def begin(self) -> str:
+        """Begin a login and give the address that a person has to open."""
+        state = oauth.new_state()
+        self._until[state] = self._clock() + LIFETIME
+        while len(self._until) > MOST:
+            del self._until[next(iter(self._until))]
+        return oauth.authorize_url(self._client, state)
+
+    async def finish(self, query: Mapping[str, str]) -> None:
+        """Take what the browser came back with and keep the tokens.
+
+        Raises CloudError where the login was not granted, StorageError where the tokens cannot be kept on disk.
+        """
+        if self._clock() >= self._until.pop(query.get("state", ""), 0.0):
+            raise _unknown()
+        try:
+            self._keep(await self._exchanged(oauth.code_of(query)))
+        except (CloudError, StorageError) as problem:
+            self._ended(problem)
+            raise
+        self._ended(None)
+
+    async def _exchanged(self, code: str) -> oauth.Grant:
+        with self._ledger.request("token"):
+            return await oauth.exchange(self._http, self._client, code)
+
+
+def _unknown() -> CloudError:
+    why = "this login is not under way here: it has been used, has expired, or began elsewhere; start again"
+    return CloudError(Failure(kind=FailureKind.AUTHORIZATION, code="state_mismatch", message=why))

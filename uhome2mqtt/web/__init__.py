@@ -1,0 +1,20 @@
+"""The bridge's own web server: login, health, metrics."""
+
+from __future__ import annotations
+
+from uhome2mqtt.web.app import LOCAL_HOSTS, NAME, Condition, Site, callback_app, site_app
+from uhome2mqtt.web.guard import Guard
+from uhome2mqtt.web.server import WebServer, listen, serving
+
+__all__ = [
+    "LOCAL_HOSTS",
+    "NAME",
+    "Condition",
+    "Guard",
+    "Site",
+    "WebServer",
+    "callback_app",
+    "listen",
+    "serving",
+    "site_app",
+]

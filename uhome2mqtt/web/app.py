@@ -1,0 +1,162 @@
+"""What the web server answers: pages of the login, health, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from uhome2mqtt import __version__, oauth
+from uhome2mqtt.errors import CloudError, StorageError
+from uhome2mqtt.logins import Logins
+from uhome2mqtt.model import FailureKind
+from uhome2mqtt.web import pages
+from uhome2mqtt.web.guard import Guard
+
+NAME = "uhome2mqtt"
+"""How `/healthz` says who answers: a login that finds its port taken asks for it."""
+CALLBACK = "/oauth/callback"
+LARGEST_FORM = 16 * 1024
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Where the web server listens for this machine only, no page of a foreign site may reach it by a name of its own."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": f"default-src 'none'; style-src {pages.STYLE_SOURCE}; img-src data:; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How the bridge is doing; `trouble`: why a person has to log in, None where the login is good."""
+
+    trouble: str | None
+    cloud: str
+    broker: bool
+    listed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the pages show and do; `hosts`: by which names they may be asked for, None: by any."""
+
+    logins: Logins
+    redirect_uri: str
+    condition: Callable[[], Condition]
+    metrics: Callable[[], bytes]
+    guard: Guard
+    hosts: Iterable[str] | None = None
+
+    async def home(self, request: Request) -> Response:
+        """Show how the account is connected."""
+        if not self.guard.admits(request):
+            return _page(pages.token_form(), HTTPStatus.UNAUTHORIZED)
+        now = self.condition()
+        return _page(pages.home(self.redirect_uri, now.trouble, now.cloud))
+
+    async def session(self, request: Request) -> Response:
+        """Take the web token."""
+        if wait := self.guard.wait(request):
+            text = f"Too many wrong tokens: wait {wait:.0f} s."
+            return _page(pages.token_form(text), HTTPStatus.TOO_MANY_REQUESTS)
+        response = RedirectResponse("./", HTTPStatus.SEE_OTHER, HEADERS)
+        if self.guard.open_session((await _form(request)).get("token", ""), request, response):
+            return response
+        return _page(pages.token_form("This is not the token."), HTTPStatus.FORBIDDEN)
+
+    async def start(self, request: Request) -> Response:
+        """Send the browser to the login."""
+        if not self.guard.admits(request):
+            return RedirectResponse("../", HTTPStatus.SEE_OTHER, HEADERS)
+        return RedirectResponse(self.logins.begin(), HTTPStatus.FOUND, HEADERS)
+
+    async def ready(self, _request: Request) -> Response:
+        """Tell whether the bridge bridges, and what it waits for."""
+        now = self.condition()
+        waiting = [] if now.broker else ["the broker is not connected"]
+        waiting += [] if now.listed else [f"the first device list has not come; the cloud is {now.cloud}"]
+        document = {"status": "waiting" if waiting else "ready", "reasons": waiting}
+        return JSONResponse(document, HTTPStatus.SERVICE_UNAVAILABLE if waiting else HTTPStatus.OK)
+
+    async def exposition(self, _request: Request) -> Response:
+        """Give the metrics."""
+        return Response(self.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def site_app(site: Site) -> Starlette:
+    """Build the web application of a running bridge."""
+    paths = {CALLBACK, urlsplit(site.redirect_uri).path} - {"", "/"}
+    routes = [
+        Route("/", site.home),
+        Route("/session", site.session, methods=["POST"], max_body_size=LARGEST_FORM),
+        Route("/oauth/start", site.start),
+        *(_callback_route(site.logins, path, _home_from(path)) for path in sorted(paths)),
+        Route("/healthz", _healthy),
+        Route("/readyz", site.ready),
+        Route("/metrics", site.exposition),
+    ]
+    return Starlette(routes=routes, middleware=[] if site.hosts is None else [_only_for(site.hosts)])
+
+
+def _only_for(hosts: Iterable[str]) -> Middleware:
+    names = [f"[{host}]" if ":" in host else host for host in hosts]
+    return Middleware(TrustedHostMiddleware, names, www_redirect=False)
+
+
+def callback_app(logins: Logins, path: str) -> Starlette:
+    """Build the web application that only waits for a browser to come back."""
+    return Starlette(routes=[_callback_route(logins, path or "/", None)])
+
+
+def _callback_route(logins: Logins, path: str, home_link: str | None) -> Route:
+    async def callback(request: Request) -> Response:
+        """Take the browser's return: by itself, or as an address that a person has pasted."""
+        if request.method == "HEAD":
+            # Whoever only looks must not use the login up.
+            return Response(headers=HEADERS)
+        try:
+            await logins.finish(await _returned(request))
+        except StorageError as problem:
+            return _page(pages.not_kept(str(problem)), HTTPStatus.INSUFFICIENT_STORAGE)
+        except CloudError as problem:
+            refused = problem.failure.kind is FailureKind.AUTHORIZATION
+            status = HTTPStatus.BAD_REQUEST if refused else HTTPStatus.BAD_GATEWAY
+            return _page(pages.failed(str(problem), home_link), status)
+        return _page(pages.done(home_link))
+
+    return Route(path, callback, methods=["GET", "POST"], max_body_size=LARGEST_FORM)
+
+
+async def _returned(request: Request) -> Mapping[str, str]:
+    if request.method == "POST":
+        return oauth.query_of((await _form(request)).get("address", ""))
+    return request.query_params
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Read a form; the routes see to it that it is not large."""
+    return dict(parse_qsl((await request.body()).decode(errors="replace")))
+
+
+async def _healthy(_request: Request) -> Response:
+    """Tell that the process lives."""
+    return JSONResponse({"status": "ok", "name": NAME, "version": __version__})
+
+
+def _home_from(path: str) -> str:
+    """Give the way home as a relative link: a reverse proxy may have put a prefix before all paths."""
+    return "../" * (path.count("/") - 1) or "./"
+
+
+def _page(content: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return HTMLResponse(content, status, HEADERS)

@@ -1,0 +1,139 @@
+"""Serve a web application inside the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+from starlette.applications import Starlette
+from uvicorn import Config, Server
+
+from uhome2mqtt import logs
+
+TRY_AGAIN = 30.0
+"""Seconds between two attempts to listen on an address that is taken."""
+LARGEST_HEAD = 16 * 1024
+"""Bytes of a request's line and headers."""
+CONNECTIONS = 200
+"""More at the same time are answered with 503."""
+_ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+
+
+class _Server(Server):
+    """uvicorn's server without its signal handlers, which belong to the process, and without its ticks.
+
+    It would wake up ten times a second to look whether it should end: most of what an idle bridge does at all.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._end = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def main_loop(self) -> None:
+        await self._end.wait()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._end.set()
+
+
+async def listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of a host, `localhost` has two on many machines; raises OSError.
+
+    An address that this machine only has by name, as `::1` where IPv6 is off, is left out unless it is the only one.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    sockets: list[socket.socket] = []
+    absent: OSError | None = None
+    for family, address in dict.fromkeys((family, where[:2]) for family, _type, _proto, _name, where in found):
+        try:
+            sockets.append(socket.create_server((address[0], port), family=family))
+        except OSError as problem:
+            if problem.errno not in _ABSENT:
+                _close(sockets)
+                raise
+            absent = problem
+        else:
+            # Of port 0 the first address chooses for all.
+            port = port or sockets[0].getsockname()[1]
+    if absent is not None and not sockets:
+        raise absent
+    return sockets
+
+
+@asynccontextmanager
+async def serving(
+    app: Starlette, sockets: list[socket.socket], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve as long as the context lasts; answers that are under way at its end get a second."""
+    config = Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        # An access log would show codes and tokens of addresses.
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=LARGEST_HEAD,
+        timeout_graceful_shutdown=1,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets))
+    try:
+        yield task
+    finally:
+        server.end()
+        await asyncio.wait([task])
+
+
+class WebServer:
+    """The web server of a bridge; an address that is taken is waited for, and nothing else waits for that."""
+
+    def __init__(self, app: Starlette, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._log = logs.get_logger()
+
+    async def run(self) -> None:
+        """Listen and serve for ever."""
+        sockets = await self._listen()
+        self._log.info("web_listening", host=self._host, port=sockets[0].getsockname()[1], tls=self._tls is not None)
+        async with serving(self._app, sockets, self._tls) as task:
+            await asyncio.wait([task])
+
+    async def _listen(self) -> list[socket.socket]:
+        complained = False
+        while True:
+            try:
+                return await listen(self._host, self._port)
+            except OSError as problem:
+                if not complained:
+                    self._log.error(
+                        "web_not_listening",
+                        host=self._host,
+                        port=self._port,
+                        why=problem.strerror,
+                        hint="free the port, or choose another web.port; the bridge works on and tries again",
+                    )
+                complained = True
+            await asyncio.sleep(TRY_AGAIN)
+
+
+def _close(sockets: Sequence[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
