@@ -75,9 +75,7 @@ class Engine:
         house = self._house
         match event:
             case Started():
-                house.started = turn.now.monotonic
-                turn.emit(ListDevices())
-                health.measure(house, turn)
+                self._start(turn)
             case BrokerConnected():
                 broker_side.connected(house, turn, event)
             case BrokerDisconnected():
@@ -114,6 +112,11 @@ class Engine:
                 broker_side.stop(house, turn)
             case _:
                 assert_never(event)
+
+    def _start(self, turn: Turn) -> None:
+        self._house.started = turn.now.monotonic
+        turn.emit(ListDevices())
+        health.measure(self._house, turn)
 
     def _tick(self, turn: Turn) -> None:
         due = self._house.timers.due(turn.now.monotonic)
