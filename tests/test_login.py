@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,10 +22,10 @@ from starlette.routing import Route
 from tests.support.account import CLIENT_ID, CLIENT_SECRET, Account
 from tests.support.patience import eventually, free_port, listening
 from tests.support.process import Program
-from tests.web.site import served
-from uhome2mqtt import login as login_module
+from tests.web.site import Served, served
 from uhome2mqtt.errors import CloudError, SettingsError
-from uhome2mqtt.login import login
+from uhome2mqtt.login import at_bridge, command, login
+from uhome2mqtt.logins import MOST
 from uhome2mqtt.model import FailureKind
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.web import listen, serving
@@ -33,18 +34,27 @@ from uhome2mqtt.web import listen, serving
 class Login:
     """A login under way, and what it says."""
 
-    def __init__(self, account: Account, directory: Path, redirect_uri: str, *, paste: bool = False) -> None:
+    def __init__(
+        self, account: Account, directory: Path, redirect_uri: str, *, paste: bool = False, token: str | None = None
+    ) -> None:
         client = account.client(redirect_uri=redirect_uri)
         self.account = account
         self.tokens = Tokens(directory, client, account.http)
         self.said: list[str] = []
-        work = login(account.http, client, self.tokens, paste=paste, browser=True, say=self.said.append)
+        work = login(
+            account.http, client, self.tokens, paste=paste, browser=True, web_token=token, say=self.said.append
+        )
         self.task = asyncio.create_task(work)
 
     async def address(self) -> str:
         """Wait for the address to open and give it."""
-        await eventually(lambda: self.task.done() or self.said)
-        return next(line.strip() for line in self.said[0].splitlines() if "/authorize?" in line)
+
+        def found() -> list[str]:
+            lines = [line.strip() for text in self.said for line in text.splitlines()]
+            return [line for line in lines if "/authorize?" in line]
+
+        await eventually(lambda: self.task.done() or found())
+        return found()[0]
 
 
 @asynccontextmanager
@@ -74,7 +84,7 @@ async def test_callback(cloud_account: Account, tmp_path: Path, path: str) -> No
         assert page.status_code == 200
         assert "go back to the terminal" in page.text
         assert page.headers["Cache-Control"] == "no-store"
-        assert await running.task
+        await running.task
         assert cloud_account.cloud.grants.admits(await running.tokens.access_token())
         assert not listening(urlsplit(redirected).port or 0)
 
@@ -128,20 +138,68 @@ async def test_code_refused(cloud_account: Account, tmp_path: Path) -> None:
 
 async def test_nobody_comes_back(cloud_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A login that nobody finishes ends by itself."""
-    monkeypatch.setattr(login_module, "LIFETIME", 0.05)
+    monkeypatch.setattr(command, "LIFETIME", 0.05)
     async with started(cloud_account, tmp_path) as running:
         with pytest.raises(CloudError, match="nobody came back"):
             await running.task
 
 
-async def test_bridge_has_the_port(cloud_account: Account, tmp_path: Path) -> None:
-    """Where a bridge of this machine has the callback's port it takes the login itself, and the person goes there."""
+async def test_nobody_comes_back_to_the_bridge(
+    cloud_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same where a bridge takes the login, also one that is gone meanwhile."""
+    monkeypatch.setattr(at_bridge, "LIFETIME", 0.7)
     async with served(cloud_account, tmp_path) as site:
-        base = str(site.http.base_url).rstrip("/")
-        running = Login(cloud_account, tmp_path, f"{base}/oauth/callback")
-        assert await running.task is False
-    assert f"{base}/" in running.said[0]
+        running = at(site)
+        await running.address()
+    with pytest.raises(CloudError, match="nobody came back"):
+        await running.task
+
+
+def at(site: Served, token: str | None = None) -> Login:
+    """Start a login whose callback's port a bridge has."""
+    return Login(site.account, Path("/nonexistent"), str(site.http.base_url.join("/oauth/callback")), token=token)
+
+
+@pytest.mark.parametrize("token", [None, "right"])
+async def test_bridge_has_the_port(cloud_account: Account, tmp_path: Path, token: str | None) -> None:
+    """Where a bridge of this machine has the callback's port it takes the login itself, and keeps the tokens."""
+    async with served(cloud_account, tmp_path, token=token) as site:
+        running = at(site, token)
+        returned = httpx.URL(await cloud_account.allow(await running.address()))
+        assert (await site.http.get(returned.raw_path.decode())).status_code == 200
+        await running.task
+        assert cloud_account.cloud.grants.admits(await site.tokens.access_token())
     assert "takes the login itself" in running.said[0]
+
+
+async def test_denied_at_the_bridge(cloud_account: Account, tmp_path: Path) -> None:
+    """A refusal in the browser ends the login in the terminal as well."""
+    async with served(cloud_account, tmp_path) as site:
+        running = at(site)
+        returned = httpx.URL(await cloud_account.allow(await running.address(), "deny"))
+        assert (await site.http.get(returned.raw_path.decode())).status_code == 400
+        with pytest.raises(CloudError, match="access_denied"):
+            await running.task
+
+
+async def test_forgotten_by_the_bridge(cloud_account: Account, tmp_path: Path) -> None:
+    """A login that the bridge no longer knows, since it was restarted or has begun many others, ends."""
+    async with served(cloud_account, tmp_path) as site:
+        running = at(site)
+        await running.address()
+        for _ in range(MOST):
+            await site.login_address()
+        with pytest.raises(CloudError, match="start again"):
+            await running.task
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+async def test_token_of_the_bridge(cloud_account: Account, tmp_path: Path, token: str | None) -> None:
+    """A bridge with another configuration, which asks for another token, is named with what to do."""
+    async with served(cloud_account, tmp_path, token="right") as site:
+        with pytest.raises(SettingsError, match=r"web\.token: .*--paste"):
+            await at(site, token).task
 
 
 @pytest.mark.parametrize("said", ["[]", '{"name": "another"}', "<html>"])

@@ -12,7 +12,7 @@ from tests.web.site import Clock
 from uhome2mqtt import oauth
 from uhome2mqtt.errors import CloudError, StorageError
 from uhome2mqtt.ledger import Ledger
-from uhome2mqtt.logins import LIFETIME, MOST, Logins, Problem
+from uhome2mqtt.logins import LIFETIME, MOST, Logins, Problem, Stage
 from uhome2mqtt.model import FailureKind
 from uhome2mqtt.tokens import Tokens
 
@@ -123,6 +123,25 @@ async def test_not_kept(cloud_account: Account, tmp_path: Path) -> None:
         await desk.logins.finish(await desk.returned(desk.logins.begin()))
     assert len(desk.ended) == 1
     assert cloud_account.cloud.grants.admits(await desk.tokens.access_token())
+
+
+async def test_stage(desk: Desk) -> None:
+    """How far a login has come is known by its state: while it is under way, and once it has ended."""
+    address = desk.logins.begin()
+    state = httpx.URL(address).params["state"]
+    assert desk.logins.stage(state) == (Stage.OPEN, None)
+    await desk.logins.finish(await desk.returned(address))
+    assert desk.logins.stage(state) == (Stage.GRANTED, None)
+    denied = desk.logins.begin()
+    with pytest.raises(CloudError):
+        await desk.logins.finish(oauth.query_of(await desk.account.allow(denied, "deny")))
+    stage, why = desk.logins.stage(httpx.URL(denied).params["state"])
+    assert stage is Stage.FAILED
+    assert "access_denied" in str(why)
+    assert desk.logins.stage("made-up") == (Stage.UNKNOWN, None)
+    late = desk.logins.begin()
+    desk.clock.now += LIFETIME
+    assert desk.logins.stage(httpx.URL(late).params["state"]) == (Stage.UNKNOWN, None)
 
 
 def test_addresses_differ(desk: Desk) -> None:

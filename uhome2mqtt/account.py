@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from uhome2mqtt.catalogue import descriptions_for, documented, kind_of, text_of
 from uhome2mqtt.cloud import http_client
-from uhome2mqtt.compose import engine_config, oauth_client, open_cloud, open_tokens
+from uhome2mqtt.compose import engine_config, oauth_client, open_cloud, open_tokens, secret
 from uhome2mqtt.daemon import now
 from uhome2mqtt.engine.registry import Registry
 from uhome2mqtt.errors import CloudError
@@ -20,14 +20,12 @@ from uhome2mqtt.state_dir import StateDir
 COLUMNS = ("topic", "name", "kind", "model", "firmware", "id", "state")
 
 
-async def log_in(settings: Settings, *, paste: bool, browser: bool, say: Callable[[str], None]) -> bool:
-    """Connect the account; raises CloudError where the login was not granted.
-
-    False where a running bridge takes the login.
-    """
-    client = oauth_client(settings)
+async def log_in(settings: Settings, *, paste: bool, browser: bool, say: Callable[[str], None]) -> None:
+    """Connect the account; raises CloudError where the login was not granted."""
+    client, token = oauth_client(settings), secret(settings.web.token)
     async with http_client(settings.uhome.timeout) as http:
-        return await login(http, client, open_tokens(settings, http), paste=paste, browser=browser, say=say)
+        tokens = open_tokens(settings, http)
+        await login(http, client, tokens, paste=paste, browser=browser, web_token=token, say=say)
 
 
 async def log_out(settings: Settings, *, say: Callable[[str], None]) -> None:

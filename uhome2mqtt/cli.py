@@ -156,8 +156,8 @@ def _login(options: argparse.Namespace) -> int:
     from uhome2mqtt.account import log_in
 
     settings = _settings(options)
-    if asyncio.run(log_in(settings, paste=options.paste, browser=not options.no_browser, say=_say)):
-        _say("Connected. The bridge picks the login up by itself.")
+    asyncio.run(log_in(settings, paste=options.paste, browser=not options.no_browser, say=_say))
+    _say("Connected. The bridge picks the login up by itself.")
     return OK
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import SecretStr
 
 from uhome2mqtt import __version__, logs, oauth
 from uhome2mqtt.broker import Broker, Link
@@ -76,7 +77,7 @@ def _site(settings: Settings, http: httpx.AsyncClient, tokens: Tokens, ledger: L
             trouble=tokens.trouble(), cloud=engine.cloud, broker=engine.broker_connected, listed=engine.listed
         )
 
-    token = settings.web.token.get_secret_value() if settings.web.token else None
+    token = secret(settings.web.token)
     own = (settings.uhome.redirect_uri, settings.notifications.public_url)
     hosts = {*LOCAL_HOSTS, *(urlsplit(url).hostname or "" for url in own if url)}
     return Site(
@@ -128,13 +129,18 @@ def oauth_client(settings: Settings) -> oauth.Client:
     uhome = settings.uhome
     return oauth.Client(
         client_id=uhome.client_id or "",
-        client_secret=uhome.client_secret.get_secret_value() if uhome.client_secret else "",
+        client_secret=secret(uhome.client_secret) or "",
         redirect_uri=uhome.redirect_uri,
         authorize_url=uhome.authorize_url,
         token_url=uhome.token_url,
         scope=uhome.scope,
         secret_in_url=uhome.authorize_with_secret,
     )
+
+
+def secret(kept: SecretStr | None) -> str | None:
+    """Read a secret of the configuration."""
+    return None if kept is None else kept.get_secret_value()
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -189,7 +195,7 @@ def _link(settings: Settings, topics: Topics, tls: ssl.SSLContext | None, client
         path=endpoint.path,
         tls=tls,
         username=mqtt.username,
-        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        password=secret(mqtt.password),
         client_id=client_id,
         keepalive=round(mqtt.keepalive),
         protocols=("5", "3.1.1") if mqtt.protocol == "auto" else (mqtt.protocol,),

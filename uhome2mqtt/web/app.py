@@ -80,6 +80,11 @@ class Site:
             return RedirectResponse("../", HTTPStatus.SEE_OTHER, HEADERS)
         return RedirectResponse(self.logins.begin(), HTTPStatus.FOUND, HEADERS)
 
+    async def status(self, request: Request) -> Response:
+        """Tell how a login has ended; whoever knows its state has begun it."""
+        stage, why = self.logins.stage(request.query_params.get("state", ""))
+        return JSONResponse({"status": str(stage), "why": why}, headers=HEADERS)
+
     async def ready(self, _request: Request) -> Response:
         """Tell whether the bridge bridges, and what it waits for."""
         now = self.condition()
@@ -100,6 +105,7 @@ def site_app(site: Site) -> Starlette:
         Route("/", site.home),
         Route("/session", site.session, methods=["POST"], max_body_size=LARGEST_FORM),
         Route("/oauth/start", site.start),
+        Route("/oauth/status", site.status),
         *(_callback_route(site.logins, path, _home_from(path)) for path in sorted(paths)),
         Route("/healthz", _healthy),
         Route("/readyz", site.ready),
