@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Literal, Protocol, TypeVar
@@ -41,6 +42,8 @@ _KINDS = {
 }
 """How the requests are called in the accounts."""
 
+_EXPIRED = Failure(kind=FailureKind.UNREACHABLE, code="EXPIRED", message="its time passed before it could be sent")
+
 T = TypeVar("T")
 
 
@@ -68,7 +71,8 @@ async def http_client(timeout: float) -> AsyncIterator[httpx.AsyncClient]:  # no
 class _Progress:
     """How far a request has come, as httpx traces it: what has not left cannot have been executed."""
 
-    def __init__(self) -> None:
+    def __init__(self, time_left: Callable[[], float]) -> None:
+        self._time_left = time_left
         self.connected = False
         self.left = False
         self.answered = False
@@ -77,6 +81,8 @@ class _Progress:
         self.connected |= event.startswith("connection.")
         # A proxy is first asked for a tunnel, which says nothing of our own request.
         if event == "http11.send_request_headers.started" and _method(facts.get("request")) != b"CONNECT":
+            if self._time_left() <= 0:
+                raise CloudError(_EXPIRED)
             self.left = True
         self.answered |= event == "http11.receive_response_headers.complete"
 
@@ -118,10 +124,13 @@ class Cloud:
         """Get the states of some devices, in one request."""
         return await self._decoded(Operation.QUERY, uhome.query_payload(devices), uhome.decode_reports)
 
-    async def commands(self, orders: Sequence[tuple[Device, Command]]) -> dict[str, uhome.CommandReply]:
+    async def commands(
+        self, orders: Sequence[tuple[Device, Command]], left: Callable[[], float] = lambda: math.inf
+    ) -> dict[str, uhome.CommandReply]:
         """Send a command to each of several devices in one request, no device twice.
 
-        The answers, by device id, are acknowledgements, never results.
+        `left`: seconds within which the request may leave; what waits longer for a token fails. The answers, by device
+        id, are acknowledgements, never results.
         """
         devices = {device.id for device, _ in orders}
         if len(devices) != len(orders):
@@ -130,6 +139,7 @@ class Cloud:
             Operation.COMMAND,
             uhome.command_payload(orders),
             lambda payload: uhome.decode_command_replies(payload, devices),
+            left=left,
         )
 
     async def log_out(self) -> None:
@@ -153,32 +163,38 @@ class Cloud:
         payload: Mapping[str, Json],
         decode: Callable[[dict[str, Json]], T],
         allowance: float = 0.0,
+        left: Callable[[], float] = lambda: math.inf,
     ) -> T:
         """Send a request; one that is refused for its token is sent once more with a new one."""
-        token = await self._tokens.access_token()
+        token = await _token(self._tokens.access_token(), left)
         try:
             with self._ledger.request(_KINDS[operation]):
-                reply = await self._send(operation, payload, token, allowance)
+                reply = await self._send(operation, payload, token, allowance, left)
         except CloudError as problem:
             if problem.failure.kind is not FailureKind.AUTHORIZATION:
                 raise
-            token = await self._tokens.renew(token)
+            token = await _token(self._tokens.renew(token), left)
             with self._ledger.request(_KINDS[operation]):
-                reply = await self._send(operation, payload, token, allowance)
+                reply = await self._send(operation, payload, token, allowance, left)
         try:
             return decode(reply)
         except ProtocolError as problem:
             raise CloudError(_unreadable(problem)) from None
 
     async def _send(
-        self, operation: Operation, payload: Mapping[str, Json], token: str, allowance: float
+        self,
+        operation: Operation,
+        payload: Mapping[str, Json],
+        token: str,
+        allowance: float,
+        left: Callable[[], float],
     ) -> dict[str, Json]:
         message_id = str(uuid.uuid4())
         content = uhome.encode_request(operation, payload, message_id, token if self._in_body else None)
         headers = {"Content-Type": "application/json", **ACCEPT}
         if not self._in_body:
             headers["Authorization"] = f"Bearer {token}"
-        progress = _Progress()
+        progress = _Progress(left)
         try:
             async with asyncio.timeout(self._timeout + allowance):
                 try:
@@ -205,6 +221,22 @@ class Cloud:
             if response.status_code != httpx.codes.OK:
                 raise CloudError(failure_of_status(response.status_code, retry_after(response)))
             return await read_body(response, LARGEST_REPLY)
+
+
+async def _token(coming: Awaitable[str], left: Callable[[], float]) -> str:
+    """Wait for a token; whatever goes wrong meanwhile, the request that needs it has not left or was refused."""
+    try:
+        async with asyncio.timeout(max(0.0, left())):
+            token = await coming
+    except TimeoutError:
+        raise CloudError(_EXPIRED) from None
+    except CloudError as problem:
+        if problem.failure.kind is FailureKind.AUTHORIZATION:
+            raise
+        raise CloudError(replace(problem.failure, kind=FailureKind.UNREACHABLE)) from None
+    if left() <= 0:
+        raise CloudError(_EXPIRED)
+    return token
 
 
 def _unreadable(problem: ProtocolError) -> Failure:

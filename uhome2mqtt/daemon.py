@@ -95,7 +95,9 @@ class Daemon:
         self._outbox: list[SendCommand] = []
         self._save_requests_at = 0.0
         self._pins: SavePins | None = None
+        self.stopped_at = 0.0
         self._requests: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
         self._log = logs.get_logger()
 
     def tell(self, event: Event) -> None:
@@ -113,8 +115,12 @@ class Daemon:
             engine = tasks.create_task(self._work(), name="engine")
             self.tell(Started())
             await stopping.wait()
+            self.stopped_at = time.monotonic()
             engine.cancel()
             self._outbox.clear()
+            # Their commands end now: none may leave later, say when a token has come.
+            for sending in self._sending:
+                sending.cancel()
             broker.drop_backlog()
             await self._supervise(self._handle(StopRequested()))
             with suppress(TimeoutError):
@@ -171,10 +177,13 @@ class Daemon:
             case _:
                 assert_never(effect)
 
-    def _request(self, work: Coroutine[None, None, None], failed: Callable[[Failure], None] | None = None) -> None:
+    def _request(
+        self, work: Coroutine[None, None, None], failed: Callable[[Failure], None] | None = None
+    ) -> asyncio.Task[None]:
         task = asyncio.create_task(self._supervise(work, failed))
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
+        return task
 
     async def _supervise(
         self, work: Coroutine[None, None, None], failed: Callable[[Failure], None] | None = None
@@ -212,10 +221,13 @@ class Daemon:
             for effect in effects:
                 self.tell(CommandFailed(command=effect.command, failure=why))
 
-        self._request(self._ask(effects), failed)
+        self._sending.add(task := self._request(self._ask(effects), failed))
+        task.add_done_callback(self._sending.discard)
 
     async def _ask(self, effects: tuple[SendCommand, ...]) -> None:
-        replies = await self._cloud.commands([(effect.device, effect.action) for effect in effects])
+        not_after = min(effect.not_after for effect in effects)
+        orders = [(effect.device, effect.action) for effect in effects]
+        replies = await self._cloud.commands(orders, lambda: not_after - now().monotonic)
         for effect in effects:
             reply = replies[effect.device.id]
             self.tell(CommandAnswered(command=effect.command, error=reply.error, report=reply.report))

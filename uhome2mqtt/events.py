@@ -205,11 +205,12 @@ class Publish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendCommand:
-    """Send one command to one device, now, ahead of any query."""
+    """Send one command to one device, now, ahead of any query; `not_after`, in monotonic seconds, no longer."""
 
     command: int
     device: Device
     action: Command
+    not_after: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

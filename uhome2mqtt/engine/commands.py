@@ -181,7 +181,8 @@ class Commands:
     def _send(self, turn: Turn, node: Node, command: Pending) -> None:
         sent = replace(command, phase=Phase.SENT, attempts=command.attempts + 1, since=turn.now.monotonic)
         self._replace(turn, sent)
-        turn.emit(SendCommand(command=command.id, device=node.device, action=command.intent.command))
+        action, not_after = command.intent.command, command.deadline
+        turn.emit(SendCommand(command=command.id, device=node.device, action=action, not_after=not_after))
 
     def _await_report(self, turn: Turn, node: Node, command: Pending) -> None:
         waiting = replace(command, phase=Phase.CONFIRMING, since=turn.now.monotonic)

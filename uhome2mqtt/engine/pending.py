@@ -40,10 +40,10 @@ class Pending:
     payload: Json
     intent: Intent
     received: float
+    deadline: float
     transition: str | None
     transaction: Json = None
     reply: Reply | None = None
-    deadline: float | None = None
     phase: Phase = Phase.QUEUED
     attempts: int = 0
     uncertain: str | None = None
@@ -55,7 +55,7 @@ class Pending:
     last_query: int | None = None
 
     def expired(self, now: Now) -> bool:
-        return self.deadline is not None and now.monotonic >= self.deadline
+        return now.monotonic >= self.deadline
 
     def look_during_hold(self, until: float) -> float:
         """Tell when to look if the cloud wants to be left alone until then: at the end, or the last time, whatever."""
