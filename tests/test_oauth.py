@@ -19,7 +19,7 @@ from tests.support.account import CLIENT_SECRET, Account, new_http
 from uhome2mqtt import oauth
 from uhome2mqtt.errors import CloudError
 from uhome2mqtt.model import FailureKind
-from uhome2mqtt.oauth import DEFAULT_LIFETIME, LONGEST_LIFETIME
+from uhome2mqtt.oauth import DEFAULT_LIFETIME, LONGEST_LIFETIME, SHORTEST_LIFETIME
 
 CALLBACK = "http://localhost:8099/oauth/callback"
 
@@ -70,7 +70,7 @@ async def test_granted(body: Any) -> None:
     """Tokens are read flat and wrapped."""
     grant = await reply(body)
     assert (grant.access_token, grant.refresh_token) == ("a", "r")
-    assert grant.expires_at == pytest.approx(time.time() + 601200, abs=10)
+    assert grant.expires_at == pytest.approx(time.time() + 601200, abs=5)
 
 
 @pytest.mark.parametrize("refresh_token", [None, "", 5])
@@ -86,8 +86,11 @@ async def test_refresh_token_kept(refresh_token: Any) -> None:
         (None, DEFAULT_LIFETIME),
         ([], DEFAULT_LIFETIME),
         ("soon", DEFAULT_LIFETIME),
-        (-5, 0),
-        ("nan", 0),
+        (-5, DEFAULT_LIFETIME),
+        (0, DEFAULT_LIFETIME),
+        (True, DEFAULT_LIFETIME),
+        ("nan", DEFAULT_LIFETIME),
+        (1, SHORTEST_LIFETIME),
         (10**400, DEFAULT_LIFETIME),
         (1e300, LONGEST_LIFETIME),
         ("inf", LONGEST_LIFETIME),
@@ -96,7 +99,7 @@ async def test_refresh_token_kept(refresh_token: Any) -> None:
 async def test_lifetime(given: Any, seconds: float) -> None:
     """Whatever is said of a token's life, its end is a time that can be kept."""
     grant = await reply({"access_token": "a", "expires_in": given})
-    assert grant.expires_at == pytest.approx(time.time() + seconds, abs=10)
+    assert grant.expires_at == pytest.approx(time.time() + seconds, abs=5)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,15 @@ async def test_lifetime(given: Any, seconds: float) -> None:
         (200, {"code": 400, "data": {}}, FailureKind.AUTHORIZATION, "HTTP_200"),
         (200, {"code": [401]}, FailureKind.UNCERTAIN, "HTTP_200"),
         (200, {"error": "server_error"}, FailureKind.UNCERTAIN, "server_error"),
-        (200, {"error": {"code": "invalid_grant"}}, FailureKind.UNCERTAIN, "HTTP_200"),
+        (200, {"error": {"code": "invalid_grant"}}, FailureKind.AUTHORIZATION, "invalid_grant"),
+        (200, {"error": {"message": "invalid_grant"}}, FailureKind.AUTHORIZATION, "invalid_grant"),
+        (200, {"error": {"a": "b"}}, FailureKind.UNCERTAIN, "unknown_error"),
+        (200, {"code": "401", "data": {"message": "x"}}, FailureKind.AUTHORIZATION, "x"),
+        (200, {"error": "invalid_grant", "access_token": "x"}, FailureKind.AUTHORIZATION, "invalid_grant"),
+        (500, {"access_token": "x"}, FailureKind.UNCERTAIN, "HTTP_500"),
+        (500, {"code": 400}, FailureKind.UNCERTAIN, "HTTP_500"),
+        (503, {"code": 403, "message": "maintenance"}, FailureKind.UNCERTAIN, "maintenance"),
+        (429, {"code": 400, "message": "slow down"}, FailureKind.RATE_LIMITED, "slow down"),
         (200, {"access_token": ""}, FailureKind.UNCERTAIN, "HTTP_200"),
         (200, [], FailureKind.UNCERTAIN, "HTTP_200"),
         (200, b"<html>", FailureKind.UNCERTAIN, "HTTP_200"),

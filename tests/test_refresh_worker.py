@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -10,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.account import Account
+from tests.support.patience import eventually
+from uhome2mqtt import refresh_worker
 from uhome2mqtt.errors import CloudError
 from uhome2mqtt.model import FailureKind
 from uhome2mqtt.oauth import Grant
@@ -49,9 +54,62 @@ async def test_refused(cloud_account: Account, tmp_path: Path) -> None:
 
 
 async def test_died(cloud_account: Account, tmp_path: Path) -> None:
-    """A process that ends without a result is a failure that passes."""
+    """A process that has begun and ends without a result is a failure that passes."""
     with pytest.raises(CloudError, match="WORKER_FAILED"):
-        await opened(cloud_account, tmp_path, (sys.executable, "-c", "input()")).access_token()
+        await opened(cloud_account, tmp_path, (sys.executable, "-c", "input(); print()")).access_token()
+    assert cloud_account.requests("token") == []
+
+
+async def test_did_not_begin(cloud_account: Account, tmp_path: Path) -> None:
+    """Where the process ends before it has begun, say after an upgrade in place, the bridge does the work itself."""
+    tokens = opened(cloud_account, tmp_path, (sys.executable, "-c", "raise SystemExit(1)"))
+    assert cloud_account.cloud.grants.admits(await tokens.access_token())
+
+
+async def test_silent(cloud_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that hangs is waited for no longer than its work can take."""
+    monkeypatch.setattr(refresh_worker, "LONGEST_WORK", 0.3)
+    hang = (sys.executable, "-c", "import time; print(flush=True); time.sleep(1.5)")
+    with pytest.raises(CloudError, match="WORKER_SILENT"):
+        await opened(cloud_account, tmp_path, hang).access_token()
+    await eventually(lambda: not refresh_worker.unfinished)
+
+
+async def test_modules_of_the_current_directory(
+    cloud_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in the directory where the bridge was started is not taken for a module of the process."""
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("httpx", "json", "ssl"):
+        (here / f"{name}.py").write_text("open('taken', 'w').close()\nraise SystemExit(1)\n")
+    monkeypatch.chdir(here)
+    assert cloud_account.cloud.grants.admits(await opened(cloud_account, tmp_path).access_token())
+    assert TokenFile(tmp_path).news() is not None
+    assert not (here / "taken").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_stopped_with_the_bridge(cloud_account: Account, tmp_path: Path, number: signal.Signals) -> None:
+    """A process that is told to stop, as everything of a service is, first keeps what it was given."""
+    cloud_account.cloud.quirks.change({"latency": [1.0, 1.0], "refresh_rotation": True})
+    kept = Kept(grant=cloud_account.grant(), login="one")
+    job = {
+        "state_dir": str(tmp_path),
+        "client": asdict(cloud_account.client()),
+        "kept": encode(kept).decode(),
+        "agent": "a",
+    }
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*COMMAND, stdin=pipe, stdout=pipe)
+    working = asyncio.create_task(process.communicate(json.dumps(job).encode()))
+    await eventually(lambda: cloud_account.requests("token"))
+    process.send_signal(number)
+    await working
+    assert process.returncode == 0
+    found = TokenFile(tmp_path).news()
+    assert found is not None
+    assert cloud_account.cloud.grants.admits(found.grant.access_token)
 
 
 async def test_work(cloud_account: Account, tmp_path: Path) -> None:

@@ -471,6 +471,54 @@ async def test_login_saved_later(cloud_account: Account, tmp_path: Path, logged:
     assert len(logged("tokens_saved")) == 1
 
 
+async def test_wrong_secret(cloud_account: Account, tmp_path: Path) -> None:
+    """A wrong client secret does not cost the login: with the right one it goes on."""
+    tokens(cloud_account, tmp_path).store(grant(cloud_account, EXPIRED))
+    wrong = Tokens(tmp_path, cloud_account.client(client_secret="wrong"), cloud_account.http)
+    with pytest.raises(CloudError, match=r"invalid_client.*uhome\.client_secret"):
+        await wrong.access_token()
+    assert cloud_account.cloud.grants.admits(await tokens(cloud_account, tmp_path).access_token())
+
+
+async def test_renewed_after_failures(cloud_account: Account, tmp_path: Path) -> None:
+    """A renewal that works after failures is told of, so that nothing waits any longer; a usual one is not."""
+    told: list[bool] = []
+    clock = Time()
+    opened = tokens(cloud_account, tmp_path, clock, on_login=lambda: told.append(True))
+    opened.store(grant(cloud_account, EXPIRED))
+    await cloud_account.fault("http_500", operation="token", count=1)
+    with pytest.raises(CloudError):
+        await opened.access_token()
+    assert told == []
+    clock.now += 60
+    await opened.access_token()
+    assert told == [True]
+    clock.now += 700_000
+    await opened.access_token()
+    assert told == [True]
+
+
+async def test_unreachable_file(cloud_account: Account, tmp_path: Path, logged: Logged) -> None:
+    """Tokens that this process cannot even look at are not taken for none: the reason says so, and the log once."""
+    opened = tokens(cloud_account, tmp_path / ("long" * 100))
+    for _ in range(2):
+        with pytest.raises(CloudError, match="cannot look at"):
+            await opened.access_token()
+    assert len(logged("tokens_unreadable")) == 1
+    with pytest.raises(StorageError):
+        opened.ensure_writable()
+
+
+async def test_ensure_writable(cloud_account: Account, tmp_path: Path) -> None:
+    """Whether tokens can be kept is found out without leaving anything behind."""
+    opened = tokens(cloud_account, tmp_path / "state")
+    opened.ensure_writable()
+    assert list((tmp_path / "state").iterdir()) == []
+    (tmp_path / "state" / "tokens.json").mkdir()
+    with pytest.raises(StorageError, match="directory"):
+        opened.ensure_writable()
+
+
 async def test_trouble(cloud_account: Account, tmp_path: Path) -> None:
     """Why a person has to log in is known without asking the cloud; a failure that passes is no such trouble."""
     opened = tokens(cloud_account, tmp_path)

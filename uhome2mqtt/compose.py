@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -30,8 +31,8 @@ from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.topics import Topics
 from uhome2mqtt.web import LOCAL_HOSTS, Condition, Guard, Site, WebServer, site_app
 
-SETTLE_WITHIN = 1.0
-"""Seconds that the end waits for a token refresh that is under way."""
+STOP_WITHIN = 4.4
+"""Seconds that the end may take at most, what a token refresh that is under way is waited for included."""
 
 
 async def run_bridge(
@@ -63,9 +64,10 @@ async def run_bridge(
             site = _site(settings, http, tokens, ledger, engine)
             beside.append(WebServer(site_app(site), settings.web.host, settings.web.port, web_tls).run)
         await daemon.run(Broker(link, daemon.tell), stopping, beside)
-        # The reply may carry the only refresh token that is still good; what is not here in time is kept by its worker.
+        # The reply may carry the only refresh token that is still good; what is not here in time is kept by its worker,
+        # unless that is ended with us, as in a container.
         with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_WITHIN):
+            async with asyncio.timeout(STOP_WITHIN - (time.monotonic() - daemon.stopped_at)):
                 await tokens.settled()
 
 

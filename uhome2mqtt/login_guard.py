@@ -16,7 +16,7 @@ from uhome2mqtt.storage import ensure_private_directory, read_private, write_pri
 FILE_NAME = "login_guard.json"
 VERSION = 1
 FIRST_PAUSE = 30.0
-LONGEST_PAUSE = 3600.0
+LONGEST_PAUSE = 900.0
 JITTER = 0.1
 
 
@@ -31,12 +31,18 @@ class Memory:
 
 
 class LoginGuard:
-    """Tells when a refresh token may be used; nothing that it says of one holds for another."""
+    """Tells when a refresh token may be used; nothing that it says of one holds for another.
 
-    def __init__(self, directory: Path, clock: Callable[[], float], chance: Callable[[], float]) -> None:
+    `client`: id and secret with which it is used: what was refused to wrong ones may be granted to the right ones.
+    """
+
+    def __init__(
+        self, directory: Path, clock: Callable[[], float], chance: Callable[[], float], client: str = ""
+    ) -> None:
         self._path = directory / FILE_NAME
         self._clock = clock
         self._chance = chance
+        self._client = client
         self._memory: Memory | None = None
         self._complained = False
         self._log = logs.get_logger()
@@ -53,7 +59,7 @@ class LoginGuard:
 
     def failed(self, refresh_token: str, in_a_row: int = 0, wait: float | None = None) -> None:
         """Note a failure, or the given number of failures, and order a pause; `wait`: what the cloud asks for."""
-        login = _fingerprint(refresh_token)
+        login = self._fingerprint(refresh_token)
         failures = in_a_row or self._about(refresh_token).failures + 1
         growing = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
         length = max(growing * (1 + JITTER * (2 * self._chance() - 1)), min(wait or 0.0, LONGEST_PAUSE))
@@ -62,16 +68,21 @@ class LoginGuard:
 
     def refuse(self, refresh_token: str) -> None:
         """Note that only a new login helps."""
-        self._note(Memory(login=_fingerprint(refresh_token), refused=True))
+        self._note(Memory(login=self._fingerprint(refresh_token), refused=True))
 
-    def clear(self) -> None:
-        """Forget everything: there is a new login, or a refresh went well."""
-        if self._remembered() != Memory():
-            self._note(Memory())
+    def clear(self) -> bool:
+        """Forget everything: there is a new login, or a refresh went well; tells whether there was something."""
+        if self._remembered() == Memory():
+            return False
+        self._note(Memory())
+        return True
+
+    def _fingerprint(self, refresh_token: str) -> str:
+        return hashlib.sha256(f"{self._client}\n{refresh_token}".encode()).hexdigest()
 
     def _about(self, refresh_token: str) -> Memory:
         memory = self._remembered()
-        return memory if memory.login == _fingerprint(refresh_token) else Memory()
+        return memory if memory.login == self._fingerprint(refresh_token) else Memory()
 
     def _remembered(self) -> Memory:
         if self._memory is None:
@@ -97,10 +108,6 @@ class LoginGuard:
             self._complained = True
         else:
             self._complained = False
-
-
-def _fingerprint(refresh_token: str) -> str:
-    return hashlib.sha256(refresh_token.encode()).hexdigest()
 
 
 def _decode(content: bytes) -> Memory:

@@ -25,9 +25,13 @@ LONGEST_EXCHANGE = 30.0
 LONGEST_LIFETIME = 366 * 86400.0
 """Seconds; a token's end must be a time that can be written down."""
 DEFAULT_LIFETIME = 3600.0
-"""Seconds, for a reply that does not name its own; the live service says a week less an hour."""
+"""Seconds, for a reply that does not name a usable one; the live service says a week less an hour."""
+SHORTEST_LIFETIME = 10.0
+"""Seconds; a service that says less must not be asked for tokens all the time."""
 
-REVOKED = frozenset({"invalid_grant", "access_denied", "invalid_client", "unauthorized_client", "invalid_token"})
+CLIENT_REFUSED = frozenset({"invalid_client", "unauthorized_client"})
+"""Errors that say nothing of the login, only of the id and the secret in the configuration."""
+REVOKED = CLIENT_REFUSED | {"invalid_grant", "access_denied", "invalid_token"}
 """Errors that only a person can mend; the wrapped form of the service carries them as its message."""
 
 
@@ -147,17 +151,26 @@ def _grant(response: httpx.Response, body: bytes, clock: Callable[[], float]) ->
         reply = parse_json(body)
     except ValueError:
         reply = None
-    members = reply if isinstance(reply, dict) else {}
-    wrapped = members.get("data")
-    fields = {**members, **wrapped} if isinstance(wrapped, dict) else members
+    fields = _fields(reply)
     token, refresh_token = fields.get("access_token"), fields.get("refresh_token")
-    if usable_token(token):
+    if usable_token(token) and response.is_success and not fields.get("error"):
         return Grant(
             access_token=str(token),
             refresh_token=str(refresh_token) if usable_token(refresh_token) else None,
             expires_at=clock() + _lifetime(fields.get("expires_in")),
         )
     raise CloudError(_failure(response, fields))
+
+
+def _fields(reply: Json) -> dict[str, Json]:
+    """Lay a reply's members and those wrapped in `data`, or in `error`, side by side."""
+    members = reply if isinstance(reply, dict) else {}
+    wrapped, error = members.get("data"), members.get("error")
+    fields = {**members, **wrapped} if isinstance(wrapped, dict) else members
+    if isinstance(error, dict):
+        said = error.get("code") or error.get("message") or "unknown_error"
+        fields = {**fields, "error": str(said), "error_description": error.get("message")}
+    return fields
 
 
 def usable_token(value: Json) -> bool:
@@ -167,10 +180,10 @@ def usable_token(value: Json) -> bool:
 
 def _lifetime(value: Json) -> float:
     try:
-        seconds = float(value) if isinstance(value, int | float | str) else DEFAULT_LIFETIME
-        return min(max(0.0, seconds), LONGEST_LIFETIME)
+        seconds = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
     except (ValueError, OverflowError):
-        return DEFAULT_LIFETIME
+        seconds = 0.0
+    return min(max(SHORTEST_LIFETIME, seconds), LONGEST_LIFETIME) if seconds > 0 else DEFAULT_LIFETIME
 
 
 def _failure(response: httpx.Response, fields: Mapping[str, Json]) -> Failure:
@@ -180,8 +193,9 @@ def _failure(response: httpx.Response, fields: Mapping[str, Json]) -> Failure:
     code, *explained = said or [f"HTTP_{status}"]
     text = ": ".join(explained) or f"the token endpoint answered HTTP status {status} without a token"
     kind = failure_of_status(status, None).kind
-    # A tuple, since what came need not be hashable.
-    if fold_code(code) in REVOKED or fields.get("code") in (400, 401, 403):
+    # Whatever else a service in trouble says, it has not looked at the login.
+    in_trouble = status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR
+    if not in_trouble and (fold_code(code) in REVOKED or str(fields.get("code")) in {"400", "401", "403"}):
         kind = FailureKind.AUTHORIZATION
     elif status == httpx.codes.OK or kind is FailureKind.AUTHORIZATION:
         # A login is over when the service says so: a bare status may come from any box on the way.

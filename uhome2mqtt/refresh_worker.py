@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -25,7 +26,16 @@ from uhome2mqtt.errors import CloudError, StorageError
 from uhome2mqtt.model import Failure, FailureKind
 from uhome2mqtt.token_store import Kept, TokenFile, decode, encode
 
-COMMAND = (sys.executable, "-m", "uhome2mqtt.refresh_worker")
+COMMAND = (sys.executable, "-P", "-m", "uhome2mqtt.refresh_worker")
+"""-P: what lies in the current directory is nobody's module, least of all here, where the secrets are."""
+LONGEST_WORK = oauth.LONGEST_EXCHANGE + 10.0
+BEGUN = b"\n"
+"""Said before the request is made: without it the refresh token is as good as before."""
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+unfinished: set[asyncio.Task[tuple[bytes, bytes]]] = set()
+"""Keeps the event loop from forgetting who still works."""
 
 
 def refresher(
@@ -41,47 +51,62 @@ def refresher(
             "agent": http.headers["User-Agent"],
         }
         said = await _run(command, json.dumps(job).encode(), () if lock is None else (lock,))
-        if said is None:
+        if not said:
             return await oauth.refresh(http, client, kept.grant.refresh_token or "")
         return _answer(said)
 
     return refresh
 
 
-async def _run(command: tuple[str, ...], job: bytes, inherited: tuple[int, ...]) -> bytes | None:
+async def _run(command: tuple[str, ...], job: bytes, inherited: tuple[int, ...]) -> bytes:
+    """Give the job to a process; empty where it has not begun. One that hangs is left alone: it may yet come back."""
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=pipe, stdout=pipe, pass_fds=inherited, start_new_session=True
         )
     except OSError:
-        return None
-    said, _ = await process.communicate(job)
-    return said
+        return b""
+    work = asyncio.create_task(process.communicate(job))
+    unfinished.add(work)
+    work.add_done_callback(unfinished.discard)
+    done, _ = await asyncio.wait({work}, timeout=LONGEST_WORK)
+    if not done:
+        raise _failed("WORKER_SILENT", f"the process that renews the login has not answered for {LONGEST_WORK:.0f} s")
+    return work.result()[0]
 
 
 def _answer(said: bytes) -> oauth.Grant:
     try:
         answer = json.loads(said)
     except ValueError:
-        why = "the process that renews the login ended without a result"
-        raise CloudError(Failure(kind=FailureKind.UNCERTAIN, code="WORKER_FAILED", message=why)) from None
+        raise _failed("WORKER_FAILED", "the process that renews the login ended without a result") from None
     if failure := answer.get("failure"):
         raise CloudError(Failure(**{**failure, "kind": FailureKind(failure["kind"])}))
     return decode(answer["kept"]).grant
 
 
+def _failed(code: str, why: str) -> CloudError:
+    return CloudError(Failure(kind=FailureKind.UNCERTAIN, code=code, message=why))
+
+
 def main() -> None:
-    """Do the one job that standard input describes."""
+    """Do the one job that standard input describes; whoever stops the bridge with all its processes waits for it."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     try:
         job = json.load(sys.stdin.buffer)
     except ValueError:
         # The bridge was killed before it could say what to do.
         return
-    answer = json.dumps(asyncio.run(work(job))).encode()
+    _say(BEGUN)
+    _say(json.dumps(asyncio.run(work(job))).encode())
+
+
+def _say(text: bytes) -> None:
     # The bridge may be gone; the tokens are kept.
     with suppress(OSError):
-        os.write(sys.stdout.fileno(), answer)
+        os.write(sys.stdout.fileno(), text)
 
 
 async def work(job: dict[str, Any]) -> dict[str, Any]:

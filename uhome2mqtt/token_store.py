@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uhome2mqtt import oauth
-from uhome2mqtt.errors import CloudError
+from uhome2mqtt.errors import CloudError, StorageError
 from uhome2mqtt.model import Failure, FailureKind, parse_json
 from uhome2mqtt.storage import ensure_private_directory, give_to_owner, read_private, write_private
 
@@ -45,17 +45,23 @@ class TokenFile:
         self._seen: tuple[int, int] | None = None
 
     def news(self) -> Kept | None:
-        """Read the file where it is new to this process; raises StorageError or ValueError, once, where it is spoilt.
-
-        A file whose owner or mode has been mended counts as new.
-        """
+        """Read the file where it is new to this process; raises StorageError or ValueError where it is spoilt."""
         signature = _signature(self.path)
         if signature is None or signature == self._seen:
             return None
-        self._seen = signature
         content = read_private(self.path) or b""
-        self.logged_out = content == LOGGED_OUT
-        return None if self.logged_out else decode(content)
+        found = None if content == LOGGED_OUT else decode(content)
+        self._seen, self.logged_out = signature, found is None
+        return found
+
+    def ensure_writable(self) -> None:
+        """Raise StorageError where the file could not be replaced."""
+        ensure_private_directory(self.path.parent)
+        if self.path.is_dir():
+            raise StorageError(f"cannot write {self.path}: it is a directory; remove it")
+        probe = self.path.with_name(f".{FILE_NAME}.probe")
+        write_private(probe, b"")
+        probe.unlink(missing_ok=True)
 
     def write(self, kept: Kept) -> None:
         """Replace the file; raises StorageError."""
@@ -74,10 +80,14 @@ class TokenFile:
 
 
 def _signature(path: Path) -> tuple[int, int] | None:
+    """Tell one content of a file from another; None where there is none, as far as this process can see."""
     try:
         found = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as problem:
+        why = f"cannot look at {path}: {problem.strerror}; run this as the user that runs the bridge"
+        raise StorageError(why) from problem
     return found.st_ctime_ns, found.st_ino
 
 

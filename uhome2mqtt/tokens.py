@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 import httpx
 
 from uhome2mqtt import logs, oauth
-from uhome2mqtt.errors import LOGIN_NEEDED, CloudError, StorageError
+from uhome2mqtt.errors import LOGIN_NEEDED, CloudError, StorageError, fold_code
 from uhome2mqtt.login_guard import LoginGuard
 from uhome2mqtt.model import Failure, FailureKind
 from uhome2mqtt.token_store import LONGEST_WAIT, Kept, TokenFile, locked
@@ -27,6 +27,7 @@ AHEAD_PART = 1 / 3
 """No more than this part of its life, where that is short."""
 CHECK_EVERY = 1.0
 TO_DO = "run: uhome2mqtt login"
+CHECK_CLIENT = f"check uhome.client_id and uhome.client_secret, restart, and if that does not help {TO_DO}"
 YOUNG = 60.0
 """Seconds; the cloud that rejects a token as young as this would reject the next one, too."""
 LONGEST_SAVE_PAUSE = 60.0
@@ -58,7 +59,7 @@ class Tokens:
         refresher: Refresher | None = None,
     ) -> None:
         self._file = TokenFile(state_dir)
-        self._guard = LoginGuard(state_dir, clock, chance)
+        self._guard = LoginGuard(state_dir, clock, chance, f"{client.client_id}\n{client.client_secret}")
         self._client = client
         self._http = http
         self._clock = clock
@@ -76,6 +77,7 @@ class Tokens:
         self._rejections = 0
         self._save_at: float | None = None
         self._save_pause = 0.0
+        self._unreadable: str | None = None
         self._log = logs.get_logger()
 
     async def access_token(self) -> str:
@@ -137,7 +139,11 @@ class Tokens:
     def trouble(self) -> str | None:
         """Say why a person has to log in; None where nobody has to."""
         self._pick_up()
-        return "nobody has logged in yet" if self._kept is None else self._over(self._kept)
+        return self._nobody() if self._kept is None else self._over(self._kept)
+
+    def ensure_writable(self) -> None:
+        """Raise StorageError where tokens could not be kept: better before a person logs in than after."""
+        self._file.ensure_writable()
 
     def remove(self) -> None:
         """Forget the tokens, here, on disk, and in a bridge that runs; raises StorageError.
@@ -207,7 +213,8 @@ class Tokens:
         if failure.kind is FailureKind.AUTHORIZATION:
             self._revoked = kept.grant.access_token
             self._guard.refuse(refresh_token)
-            return CloudError(replace(failure, message=f"{failure.message}; {TO_DO}"))
+            advice = CHECK_CLIENT if fold_code(failure.code) in oauth.CLIENT_REFUSED else TO_DO
+            return CloudError(replace(failure, message=f"{failure.message}; {advice}"))
         self._guard.failed(refresh_token, wait=failure.retry_after)
         self._log.warning("token_refresh_failed", why=str(problem))
         return problem
@@ -222,7 +229,9 @@ class Tokens:
             self._save(new)
             self._adopt(new)
         self._refreshed_at = self._clock()
-        self._guard.clear()
+        if self._guard.clear():
+            # What waits out a pause because of the failures before need not wait any longer.
+            self._announce()
 
     def _save(self, kept: Kept) -> None:
         """Write tokens, now or later: the old refresh token may be dead, so what is in memory may be all there is."""
@@ -270,10 +279,15 @@ class Tokens:
 
     def _usable(self) -> Kept:
         if self._kept is None:
-            raise _login_needed("nobody has logged in yet")
+            raise _login_needed(self._nobody())
         if why := self._over(self._kept):
             raise _login_needed(why)
         return self._kept
+
+    def _nobody(self) -> str:
+        if self._unreadable is None:
+            return "nobody has logged in yet"
+        return f"the tokens that are kept cannot be read ({self._unreadable})"
 
     def _over(self, kept: Kept) -> str | None:
         token = kept.grant.refresh_token
@@ -286,9 +300,11 @@ class Tokens:
         try:
             found = self._file.news()
         except (StorageError, ValueError) as problem:
-            file = str(self._file.path)
-            self._log.error("tokens_unreadable", file=file, why=str(problem), hint=TO_DO)
+            if str(problem) != self._unreadable:
+                self._unreadable = str(problem)
+                self._log.error("tokens_unreadable", file=str(self._file.path), why=str(problem), hint=TO_DO)
             return
+        self._unreadable = None
         if self._file.logged_out:
             self._kept = self._save_at = None
         if found is None or found == self._kept:
