@@ -391,3 +391,24 @@ def test_broken_standard_error(monkeypatch: pytest.MonkeyPatch, stream: io.Strin
     monkeypatch.setattr(sys, "stderr", stream)
     logs.configure("info", "auto")
     logs.get_logger().info("happened")
+
+
+def test_a_flood_of_a_library(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message of a library that comes over and over is left out for the rest of the minute; others are not."""
+    clock = [1000.0]
+    monkeypatch.setattr("uhome2mqtt.logs.time.monotonic", lambda: clock[0])
+    logs.configure("debug", "json")
+    library = logging.getLogger("asyncio")
+    for number in range(1000):
+        library.error("no descriptor for %d", number)
+    library.error("another")
+    written = _lines(capsys)
+    assert [line["message"] for line in written] == [f"no descriptor for {n}" for n in range(logs.REPETITIONS)] + [
+        "another"
+    ]
+    assert ["hint" in line for line in written] == [False] * (logs.REPETITIONS - 1) + [True, False]
+    clock[0] += 61
+    library.error("no descriptor for %d", 7)
+    for number in range(2 * logs.REMEMBERED_MESSAGES):
+        library.error(f"kind {number}")
+    assert len(_lines(capsys)) == 1 + 2 * logs.REMEMBERED_MESSAGES

@@ -11,6 +11,7 @@ import os
 import re
 import reprlib
 import sys
+import time
 import traceback
 from base64 import b64encode
 from collections import deque
@@ -30,6 +31,9 @@ SHORTEST_SECRET = 4
 """Shorter texts occur in innocent words."""
 REMEMBERED_SECRETS = 64
 """How many of the secrets registered at run time are kept: tokens are refreshed for years."""
+REPETITIONS, MINUTE = 20, 60.0
+"""How often a message of a library may come in so many seconds."""
+REMEMBERED_MESSAGES = 64
 DEEPEST = 8
 LONGEST = 20_000
 
@@ -203,12 +207,27 @@ class LibraryHandler(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
+        self._recent: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record as an event of its level."""
+        """Write the record as an event of its level; one that comes over and over would fill the disk."""
+        if (count := self._count(record)) > REPETITIONS:
+            return
         level = "warning" if record.levelno < logging.ERROR else "error"
         write = getattr(get_logger(), level)
-        write("library_message", library=record.name, message=_message(record), exc_info=record.exc_info)
+        hint = {"hint": "repeated: the rest of this minute's are left out"} if count == REPETITIONS else {}
+        write("library_message", library=record.name, message=_message(record), exc_info=record.exc_info, **hint)
+
+    def _count(self, record: logging.LogRecord) -> int:
+        """Count a message within its minute."""
+        now, key = time.monotonic(), (record.name, str(_plain(record.msg)))
+        since, count = self._recent.pop(key, (now, 0))
+        if now - since > MINUTE:
+            since, count = now, 0
+        self._recent[key] = since, count + 1
+        while len(self._recent) > REMEMBERED_MESSAGES:
+            del self._recent[next(iter(self._recent))]
+        return count + 1
 
 
 def _message(record: logging.LogRecord) -> str:

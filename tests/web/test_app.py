@@ -12,7 +12,7 @@ import pytest
 from tests.support.account import CLIENT_SECRET, Account
 from tests.web.site import served
 from uhome2mqtt import __version__
-from uhome2mqtt.logins import Logins
+from uhome2mqtt.logins import MOST, Logins
 from uhome2mqtt.web import Condition, callback_app, listen, serving
 from uhome2mqtt.web.app import LARGEST_FORM
 
@@ -141,7 +141,6 @@ async def test_large_form(cloud_account: Account, tmp_path: Path, path: str) -> 
     [
         ("https://home.example/bridge/oauth/callback", "/bridge/oauth/callback", "../../"),
         ("http://localhost:8099/back", "/back", "./"),
-        ("http://localhost:8099", "/oauth/callback", "../"),
     ],
 )
 async def test_redirect_uri(cloud_account: Account, tmp_path: Path, redirect_uri: str, path: str, link: str) -> None:
@@ -152,6 +151,35 @@ async def test_redirect_uri(cloud_account: Account, tmp_path: Path, redirect_uri
         assert page.status_code == 200
         assert f'href="{link}"' in page.text
         assert (await site.http.get("/oauth/callback")).status_code == 400
+
+
+@pytest.mark.parametrize("redirect_uri", ["http://localhost:8099", "http://localhost:8099/"])
+async def test_redirect_uri_without_path(cloud_account: Account, tmp_path: Path, redirect_uri: str) -> None:
+    """Where the redirect URI has no path, the first page is the callback as well."""
+    async with served(cloud_account, tmp_path, redirect_uri=redirect_uri) as site:
+        query = httpx.URL(await cloud_account.allow(await site.login_address())).query.decode()
+        page = await site.http.get(f"/?{query}")
+        assert "The bridge has its login" in page.text
+        assert (await site.http.get(f"/?{query}")).status_code == 400
+        assert "Log in" in (await site.http.get("/")).text
+
+
+async def test_foreign_site(cloud_account: Account, tmp_path: Path) -> None:
+    """Pictures, frames and scripts of other sites begin no login, so that they cannot push out the one under way."""
+    async with served(cloud_account, tmp_path) as site:
+        returned = await site.returned()
+        for kind in ("image", "iframe", "empty", "script"):
+            answer = await site.http.get(
+                "/oauth/start", headers={"Sec-Fetch-Dest": kind, "Sec-Fetch-Site": "cross-site"}
+            )
+            assert answer.status_code == 403
+        for _ in range(MOST):
+            assert (await site.http.head("/oauth/start")).status_code == 200
+        assert (await site.http.get(returned)).status_code == 200
+        link = await site.http.get(
+            "/oauth/start", headers={"Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "cross-site"}
+        )
+        assert link.status_code == 302
 
 
 async def test_home_without_login(cloud_account: Account, tmp_path: Path) -> None:

@@ -118,6 +118,77 @@ def certificate(tmp_path: Path) -> Path:
     return file
 
 
+async def echo(request: Request) -> Response:
+    """Answer with what was sent."""
+    return Response(await request.body())
+
+
+async def closed(reader: asyncio.StreamReader) -> bytes:
+    """Wait until the other end has hung up, and give what it said."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET / HT",
+        b"GET / HTTP/1.1\r\nHost: x\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf",
+    ],
+)
+async def test_silent_client(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that does not finish its request, or begins none, loses its connection; others are served meanwhile."""
+    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.5)
+    sockets = await listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    application = Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])
+    async with serving(application, sockets), new_http(f"http://127.0.0.1:{port}") as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        assert (await http.post("/", content=b"whole")).text == "whole"
+        async with asyncio.timeout(5):
+            assert await closed(reader) == b""
+        writer.close()
+
+
+async def test_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has asked may wait for the answer, and ask again on the same connection."""
+    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.2)
+
+    async def slow(request: Request) -> Response:
+        await asyncio.sleep(0.5)
+        return Response(await request.body())
+
+    sockets = await listen("127.0.0.1", 0)
+    async with (
+        serving(Starlette(routes=[Route("/", slow, methods=["POST"])]), sockets),
+        new_http(f"http://127.0.0.1:{sockets[0].getsockname()[1]}") as http,
+    ):
+        for text in ("one", "two"):
+            assert (await http.post("/", content=text.encode())).text == text
+
+
+@pytest.mark.parametrize(("limit", "most"), [("CONNECTIONS", 3), ("FROM_ONE_ADDRESS", 3)])
+async def test_crowd(limit: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More connections than are meant are closed as they come, and there is room again when others have gone."""
+    monkeypatch.setattr(server, limit, most)
+    sockets = await listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    async with serving(APP, sockets), new_http(f"http://127.0.0.1:{port}") as http:
+        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(most + 5)]
+        async with asyncio.timeout(5):
+            for reader, _ in crowd[most:]:
+                assert await closed(reader) == b""
+        for _, writer in crowd:
+            writer.close()
+        await asyncio.sleep(0.1)
+        assert (await http.get("/")).text == "hello"
+
+
 async def test_tls(certificate: Path) -> None:
     """With a certificate the pages are served over TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

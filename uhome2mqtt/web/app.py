@@ -58,7 +58,9 @@ class Site:
     hosts: Iterable[str] | None = None
 
     async def home(self, request: Request) -> Response:
-        """Show how the account is connected."""
+        """Show how the account is connected; it is the callback, too, where the redirect URI has no path."""
+        if "state" in request.query_params:
+            return await _finished(self.logins, "./", request)
         if not self.guard.admits(request):
             return _page(pages.token_form(), HTTPStatus.UNAUTHORIZED)
         now = self.condition()
@@ -75,7 +77,11 @@ class Site:
         return _page(pages.token_form("This is not the token."), HTTPStatus.FORBIDDEN)
 
     async def start(self, request: Request) -> Response:
-        """Send the browser to the login."""
+        """Send the browser to the login, if it is a person who asks: pictures and frames of other sites begin none."""
+        if request.headers.get("Sec-Fetch-Dest", "document") != "document":
+            return Response(status_code=HTTPStatus.FORBIDDEN, headers=HEADERS)
+        if request.method == "HEAD":
+            return Response(headers=HEADERS)
         if not self.guard.admits(request):
             return RedirectResponse("../", HTTPStatus.SEE_OTHER, HEADERS)
         return RedirectResponse(self.logins.begin(), HTTPStatus.FOUND, HEADERS)
@@ -126,21 +132,25 @@ def callback_app(logins: Logins, path: str) -> Starlette:
 
 def _callback_route(logins: Logins, path: str, home_link: str | None) -> Route:
     async def callback(request: Request) -> Response:
-        """Take the browser's return: by itself, or as an address that a person has pasted."""
-        if request.method == "HEAD":
-            # Whoever only looks must not use the login up.
-            return Response(headers=HEADERS)
-        try:
-            await logins.finish(await _returned(request))
-        except StorageError as problem:
-            return _page(pages.not_kept(str(problem)), HTTPStatus.INSUFFICIENT_STORAGE)
-        except CloudError as problem:
-            refused = problem.failure.kind is FailureKind.AUTHORIZATION
-            status = HTTPStatus.BAD_REQUEST if refused else HTTPStatus.BAD_GATEWAY
-            return _page(pages.failed(str(problem), home_link), status)
-        return _page(pages.done(home_link))
+        return await _finished(logins, home_link, request)
 
     return Route(path, callback, methods=["GET", "POST"], max_body_size=LARGEST_FORM)
+
+
+async def _finished(logins: Logins, home_link: str | None, request: Request) -> Response:
+    """Take the browser's return: by itself, or as an address that a person has pasted."""
+    if request.method == "HEAD":
+        # Whoever only looks must not use the login up.
+        return Response(headers=HEADERS)
+    try:
+        await logins.finish(await _returned(request))
+    except StorageError as problem:
+        return _page(pages.not_kept(str(problem), home_link), HTTPStatus.INSUFFICIENT_STORAGE)
+    except CloudError as problem:
+        refused = problem.failure.kind is FailureKind.AUTHORIZATION
+        status = HTTPStatus.BAD_REQUEST if refused else HTTPStatus.BAD_GATEWAY
+        return _page(pages.failed(str(problem), home_link), status)
+    return _page(pages.done(home_link))
 
 
 async def _returned(request: Request) -> Mapping[str, str]:

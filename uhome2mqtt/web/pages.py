@@ -83,9 +83,10 @@ def failed(why: str, home_link: str | None) -> str:
     return _page("Not connected", _state("bad", "The login did not work", why) + f"<p>{following}</p>")
 
 
-def not_kept(why: str) -> str:
+def not_kept(why: str, home_link: str | None) -> str:
     """Tell that the login is good, but would not survive a restart."""
-    text = f"{why}. The bridge uses the login all the same and tries again to keep it."
+    following = "The bridge uses the login all the same and tries again to keep it."
+    text = f"{why}. {following if home_link else 'It is lost with the command that asked for it.'}"
     return _page("Connected for now", _state("fair", "Connected, but the login cannot be kept", text))
 
 

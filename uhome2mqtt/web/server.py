@@ -8,9 +8,12 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import cast
 
+import h11
 from starlette.applications import Starlette
 from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from uhome2mqtt import logs
 
@@ -18,8 +21,11 @@ TRY_AGAIN = 30.0
 """Seconds between two attempts to listen on an address that is taken."""
 LARGEST_HEAD = 16 * 1024
 """Bytes of a request's line and headers."""
-CONNECTIONS = 200
-"""More at the same time are answered with 503."""
+CONNECTIONS, FROM_ONE_ADDRESS = 128, 64
+"""More at the same time are closed as they come: descriptors that nobody uses would be missing for cloud and broker."""
+REQUEST_WITHIN = 10.0
+"""Seconds in which a request has to arrive, whole."""
+_ARRIVING = {h11.IDLE, h11.SEND_BODY}
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
@@ -43,6 +49,39 @@ class _Server(Server):
     def end(self) -> None:
         self.should_exit = True
         self._end.set()
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's protocol for clients that do not mean well: few connections, and none that only waits."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
+        neighbours = sum(_host(other) == _host(self) for other in self.connections)
+        if len(self.connections) > CONNECTIONS or neighbours > FROM_ONE_ADDRESS:
+            self.transport.abort()
+        else:
+            self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        if self._timer is None:
+            self._watch()
+        super().data_received(data)
+        if self.conn.their_state not in _ARRIVING:
+            self._forget()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        self._timer = self.loop.call_later(REQUEST_WITHIN, self.transport.abort)
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 async def listen(host: str, port: int) -> list[socket.socket]:
@@ -76,7 +115,7 @@ async def serving(
     """Serve as long as the context lasts; answers that are under way at its end get a second."""
     config = Config(
         app,
-        http="h11",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -85,7 +124,6 @@ async def serving(
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=LARGEST_HEAD,
         timeout_graceful_shutdown=1,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
@@ -132,6 +170,11 @@ class WebServer:
                     )
                 complained = True
             await asyncio.sleep(TRY_AGAIN)
+
+
+def _host(connection: object) -> str | None:
+    client: tuple[str, int] | None = getattr(connection, "client", None)
+    return client[0] if client else None
 
 
 def _close(sockets: Sequence[socket.socket]) -> None:
