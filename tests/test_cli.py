@@ -20,12 +20,13 @@ from tests.support.process import Program, run
 from uhome2mqtt import __version__
 
 
-def write(directory: Path, account: Account | None = None, **changes: Any) -> str:
+def write(directory: Path, account: Account | None = None, callback: int = 8099, **changes: Any) -> str:
     """Write a configuration file and give its path."""
     url = account.url if account else f"http://127.0.0.1:{free_port()}"
     uhome = {
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
+        "redirect_uri": f"http://localhost:{callback}/oauth/callback",
         "authorize_url": f"{url}/authorize",
         "token_url": f"{url}/token",
         "api_url": f"{url}/action",
@@ -135,16 +136,12 @@ async def test_cloud_in_trouble(tmp_path: Path, cloud_account: Account) -> None:
 
 
 async def test_unwritable_state(tmp_path: Path, cloud_account: Account) -> None:
-    """A login that cannot be kept is an error, and says where it should have been."""
+    """A login that could not be kept is an error before anybody logs in, and says where it should be."""
     (tmp_path / "state").write_text("in the way")
-    file = write(tmp_path, cloud_account)
-    login = Program("login", "--paste", "-c", file)
-    await login.start()
-    await eventually(lambda: any("/authorize?" in line for line in login.out))
-    address = next(line.strip() for line in login.out if "/authorize?" in line)
-    login.type(await cloud_account.allow(address) + "\n")
-    assert await login.ended() == 1
-    assert str(tmp_path / "state") in login.err[-1]
+    for options in ([], ["--paste"]):
+        code, out, err = await run("login", *options, "-c", write(tmp_path, cloud_account, free_port()))
+        assert (code, out) == (1, "")
+        assert str(tmp_path / "state") in err
 
 
 async def test_logout(tmp_path: Path, cloud_account: Account) -> None:
@@ -220,6 +217,14 @@ async def test_check_state_dir(tmp_path: Path, cloud_account: Account) -> None:
     code, out, _ = await run("check", "-c", write(tmp_path, cloud_account, state_dir=str(blocked / "state")))
     assert code == 77
     assert f"{blocked} cannot be written" in out
+
+
+async def test_check_state_dir_out_of_sight(tmp_path: Path, cloud_account: Account) -> None:
+    """A state directory that cannot even be looked at is a finding, not a crash."""
+    state_dir = str(tmp_path / ("long" * 100))
+    code, out, _ = await run("check", "-c", write(tmp_path, cloud_account, state_dir=state_dir))
+    assert code == 77
+    assert f"{state_dir} cannot be written" in out
 
 
 async def test_devices(tmp_path: Path, cloud_account: Account) -> None:

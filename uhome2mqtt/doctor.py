@@ -99,9 +99,13 @@ def _refused(failure: Failure) -> list[Finding]:
 
 
 def _state_dir(path: Path) -> Finding:
-    existing = next(level for level in (path, *path.parents) if level.exists())
-    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
-        return _ok("state_dir", f"{path} can be written")
+    try:
+        existing = next(level for level in (path, *path.parents) if level.exists())
+        if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+            return _ok("state_dir", f"{path} can be written")
+    except OSError:
+        # A directory above it cannot even be entered.
+        existing = path
     mend = "give it to the user that runs the bridge, or choose another state_dir"
     return Finding(what="state_dir", verdict=Verdict.FAILED, text=f"{existing} cannot be written", mend=mend)
 

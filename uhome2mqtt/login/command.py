@@ -35,6 +35,7 @@ async def login(
     ask for.
     """
     if paste:
+        tokens.ensure_writable()
         await _pasted(Logins(http, client, tokens.store), say)
         return
     address = _local(client.redirect_uri)
@@ -71,6 +72,7 @@ async def _called_back(
 
     logins = Logins(http, client, tokens.store, ended=ended)
     async with serving(callback_app(logins, urlsplit(client.redirect_uri).path), sockets):
+        tokens.ensure_writable()
         await lead(logins.begin(), say, browser=browser)
         try:
             async with asyncio.timeout(LIFETIME):
