@@ -225,8 +225,9 @@ class Cloud:
 
 async def _token(coming: Awaitable[str], left: Callable[[], float]) -> str:
     """Wait for a token; whatever goes wrong meanwhile, the request that needs it has not left or was refused."""
+    seconds = left()
     try:
-        async with asyncio.timeout(max(0.0, left())):
+        async with asyncio.timeout(None if math.isinf(seconds) else max(0.0, seconds)):
             token = await coming
     except TimeoutError:
         raise CloudError(_EXPIRED) from None
