@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,12 @@ def opened(account: Account, directory: Path, command: tuple[str, ...] = COMMAND
         Grant(access_token=minted.access_token, refresh_token=minted.refresh_token, expires_at=time.time() - 1)
     )
     return tokens
+
+
+def job_for(account: Account, directory: Path, kept: Kept) -> dict[str, Any]:
+    """Compose what the process is told."""
+    client = asdict(account.client())
+    return {"state_dir": str(directory), "client": client, "kept": encode(kept).decode(), "agent": "a"}
 
 
 @pytest.mark.parametrize("command", [COMMAND, ("/no/such/program",)])
@@ -94,12 +101,7 @@ async def test_stopped_with_the_bridge(cloud_account: Account, tmp_path: Path, n
     """A process that is told to stop, as everything of a service is, first keeps what it was given."""
     cloud_account.cloud.quirks.change({"latency": [1.0, 1.0], "refresh_rotation": True})
     kept = Kept(grant=cloud_account.grant(), login="one")
-    job = {
-        "state_dir": str(tmp_path),
-        "client": asdict(cloud_account.client()),
-        "kept": encode(kept).decode(),
-        "agent": "a",
-    }
+    job = job_for(cloud_account, tmp_path, kept)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*COMMAND, stdin=pipe, stdout=pipe)
     working = asyncio.create_task(process.communicate(json.dumps(job).encode()))
@@ -115,12 +117,7 @@ async def test_stopped_with_the_bridge(cloud_account: Account, tmp_path: Path, n
 async def test_work(cloud_account: Account, tmp_path: Path) -> None:
     """The work keeps its result unless somebody has logged in since; a failure is described."""
     old = Kept(grant=cloud_account.grant(), login="one")
-    job = {
-        "state_dir": str(tmp_path),
-        "client": asdict(cloud_account.client()),
-        "kept": encode(old).decode(),
-        "agent": "a",
-    }
+    job = job_for(cloud_account, tmp_path, old)
     assert "kept" in await work(job)
     found = TokenFile(tmp_path).news()
     assert found is not None

@@ -42,7 +42,7 @@ class Ledger:
         self._slots: deque[Slot] = deque()
         self._total = 0
         self._last_success: float | None = None
-        self._durations: dict[str, deque[float]] = {}
+        self._latest: dict[str, deque[float]] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         self.durations: dict[str, tuple[int, float]] = {}
 
@@ -85,7 +85,7 @@ class Ledger:
             "last_24h": day.total(),
             "by_kind": dict(sorted(kinds.items())),
             "errors": {outcome: count for outcome, count in sorted(errors.items()) if count},
-            "latency_ms": {kind: _spread(durations) for kind, durations in sorted(self._durations.items())},
+            "latency_ms": {kind: _spread(durations) for kind, durations in sorted(self._latest.items())},
             "last_success": None if self._last_success is None else _stamp(self._last_success),
         }
 
@@ -122,7 +122,7 @@ class Ledger:
         number, sum_of_seconds = self.durations.get(kind, (0, 0.0))
         self.durations[kind] = number + 1, sum_of_seconds + seconds
         self._total += 1
-        self._durations.setdefault(kind, deque(maxlen=DURATIONS)).append(seconds)
+        self._latest.setdefault(kind, deque(maxlen=DURATIONS)).append(seconds)
         if outcome == OK:
             self._last_success = now
 

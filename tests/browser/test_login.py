@@ -58,12 +58,8 @@ async def test_denied_first(stage: Stage, page: Page) -> None:
 async def test_command_line(stage: Stage, page: Page) -> None:
     """`uhome2mqtt login` takes the browser back itself, and ends."""
     uri = f"http://localhost:{free_port()}/oauth/callback"
-    config = stage.bridge(uhome={"redirect_uri": uri}).config
-    command = Program("login", "-c", str(config))
-    stage.programs.append(command)
-    await command.start()
-    await eventually(lambda: any("/authorize?" in line for line in command.out))
-    await page.goto(next(line.strip() for line in command.out if "/authorize?" in line))
+    command = await command_line(stage, uri)
+    await page.goto(offered(command))
     await page.get_by_role("button", name="Allow").click()
     await expect(page.get_by_role("status")).to_contain_text("Connected to U home")
     await expect(page.get_by_text("go back to the terminal")).to_be_visible()
@@ -71,14 +67,43 @@ async def test_command_line(stage: Stage, page: Page) -> None:
     assert (stage.state_dir / "tokens.json").exists()
 
 
+async def test_paste(stage: Stage, page: Page) -> None:
+    """`uhome2mqtt login --paste` takes the address of the page that could not be loaded."""
+    command = await command_line(stage, f"http://localhost:{free_port()}/oauth/callback", "--paste")
+    await page.goto(offered(command))
+    command.type(await allowed_in_vain(page) + "\n")
+    assert await command.ended() == 0
+    assert (stage.state_dir / "tokens.json").exists()
+
+
+async def command_line(stage: Stage, redirect_uri: str, *options: str) -> Program:
+    """Start a login in a terminal and wait until it says what to open."""
+    config = stage.bridge(uhome={"redirect_uri": redirect_uri}).config
+    command = Program("login", *options, "-c", str(config))
+    stage.programs.append(command)
+    await command.start()
+    await eventually(lambda: any("/authorize?" in line for line in command.out))
+    return command
+
+
+def offered(command: Program) -> str:
+    """Give the address that a login in a terminal asks to open."""
+    return next(line.strip() for line in command.out if "/authorize?" in line)
+
+
+async def allowed_in_vain(page: Page) -> str:
+    """Allow the access in a browser that cannot come back, and give the address that it shows."""
+    async with page.expect_event("requestfailed") as failing:
+        await page.get_by_role("button", name="Allow").click()
+    return (await failing.value).url
+
+
 async def test_browser_elsewhere(stage: Stage, page: Page) -> None:
     """A browser that cannot reach the redirect URI shows an error; its address, pasted on the page, does it."""
     # Nobody listens there: the browser itself says so, as it would on another machine.
     async with bridge(stage, redirect_port=free_port()) as address:
         await page.goto(f"{address}oauth/start")
-        async with page.expect_event("requestfailed") as failing:
-            await page.get_by_role("button", name="Allow").click()
-        shown = (await failing.value).url
+        shown = await allowed_in_vain(page)
         another = await page.context.new_page()
         await another.goto(address)
         await another.get_by_text("The browser shows an error").click()
