@@ -316,7 +316,6 @@ def test_what_is_not_effective_yet() -> None:
         "homeassistant.discovery=entity",
         "polling.interval_push_healthy",
         "notifications.public_url",
-        "lock_users.enabled",
     ]
 
 

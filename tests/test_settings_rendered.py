@@ -89,10 +89,10 @@ def test_variables_of_the_page_are_read() -> None:
 
 def test_what_is_not_effective_says_so() -> None:
     """Keys and values without effect are marked in the example and on the page, all others are not."""
-    row = next(line for line in documentation().splitlines() if line.startswith("| `lock_users.enabled`"))
+    row = next(line for line in documentation().splitlines() if line.startswith("| `notifications.rotate_every`"))
     assert row.endswith("*(not effective yet)* |")
     marked = [line.split("`")[1] for line in documentation().splitlines() if "| `" in line and "not effective" in line]
-    assert {name.split(".")[0] for name in marked} == {"homeassistant", "polling", "notifications", "lock_users"}
+    assert {name.split(".")[0] for name in marked} == {"homeassistant", "polling", "notifications"}
     assert [name for name in marked if name.startswith(("homeassistant", "polling"))] == [
         "homeassistant.discovery",
         "polling.interval_push_healthy",

@@ -12,6 +12,7 @@ from uhome2mqtt.topics import (
     MAX_SLUG,
     RESERVED,
     GetTopic,
+    RequestTopic,
     SetTopic,
     Topics,
     decode_pin,
@@ -227,13 +228,13 @@ def test_topics_are_those_of_the_contract(written: str, expected: str) -> None:
 
 
 def test_subscriptions() -> None:
-    """The bridge subscribes to commands for devices, and at start to all that it may have left on the broker."""
+    """The bridge subscribes to commands and requests, and at start to all that it may have left on the broker."""
     topics = _topics("b/c")
-    assert topics.command_filters == ("b/c/+/+/set", "b/c/+/set", "b/c/+/get")
+    assert topics.command_filters == ("b/c/+/+/set", "b/c/+/set", "b/c/+/get", "b/c/bridge/request/#")
     assert topics.read_back_filters == ("b/c/#", "homeassistant/device/+/config")
 
 
-COMMANDS: dict[str, tuple[str, SetTopic | GetTopic | None]] = {
+COMMANDS: dict[str, tuple[str, SetTopic | GetTopic | RequestTopic | None]] = {
     "key": ("door/lock/set", SetTopic(device="door", key="lock")),
     "document": ("door/set", SetTopic(device="door", key=None)),
     "get": ("door/get", GetTopic(device="door")),
@@ -247,7 +248,11 @@ COMMANDS: dict[str, tuple[str, SetTopic | GetTopic | None]] = {
     "bridge": ("bridge/set", None),
     "get of the bridge": ("bridge/get", None),
     "key of the bridge": ("bridge/lock/set", None),
-    "request": ("bridge/request/refresh", None),
+    "request": ("bridge/request/refresh", RequestTopic(name="refresh")),
+    "request of two levels": ("bridge/request/lock_users/add", RequestTopic(name="lock_users/add")),
+    "request called set": ("bridge/request/set", RequestTopic(name="set")),
+    "request without a name": ("bridge/request", RequestTopic(name="")),
+    "response": ("bridge/response/refresh", None),
     "document of a device called set": ("set", None),
     "document of a device called get": ("get", None),
     "state": ("door/lock", None),
@@ -262,7 +267,7 @@ COMMANDS: dict[str, tuple[str, SetTopic | GetTopic | None]] = {
 
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize(("rest", "expected"), COMMANDS.values(), ids=COMMANDS)
-def test_command_topics_are_read(base: str, rest: str, expected: SetTopic | GetTopic | None) -> None:
+def test_command_topics_are_read(base: str, rest: str, expected: SetTopic | GetTopic | RequestTopic | None) -> None:
     """A command topic names device and key by its place below the base topic, whatever the levels are called."""
     assert _topics(base).parse_command(f"{base}/{rest}") == expected
 

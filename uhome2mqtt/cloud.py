@@ -8,7 +8,7 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
 import httpx
@@ -16,7 +16,7 @@ import httpx
 from uhome2mqtt import PROJECT_URL, __version__, uhome
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_status
 from uhome2mqtt.ledger import Ledger
-from uhome2mqtt.model import Command, Device, Failure, FailureKind, Json, Report
+from uhome2mqtt.model import Command, Device, DeviceError, Failure, FailureKind, Json, Report, UsersReply
 from uhome2mqtt.replies import ACCEPT, read_body, retry_after
 from uhome2mqtt.uhome import Operation
 
@@ -31,20 +31,29 @@ KEEPALIVE = 20.0
 """Seconds; many a gateway hangs up after a minute, and a connection that dies under a command leaves it uncertain."""
 
 _HUNG_UP = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-_REPEATABLE = frozenset({Operation.USER_GET, Operation.LIST_DEVICES, Operation.QUERY, Operation.CONFIGURE_SET})
-_KINDS = {
-    Operation.USER_GET: "account",
-    Operation.USER_LOGOUT: "logout",
-    Operation.LIST_DEVICES: "list",
-    Operation.QUERY: "query",
-    Operation.COMMAND: "command",
-    Operation.CONFIGURE_SET: "register",
-}
-"""How the requests are called in the accounts."""
-
 _EXPIRED = Failure(kind=FailureKind.UNREACHABLE, code="EXPIRED", message="its time passed before it could be sent")
 
 T = TypeVar("T")
+
+
+def _for_ever() -> float:
+    return math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """One request as it is to be made; `kind`: its name in the accounts, `allowance`: seconds more than usual.
+
+    `repeatable`: whether it may be sent again where a kept connection turns out to be dead. `left`: seconds within
+    which it may leave.
+    """
+
+    operation: Operation
+    kind: str
+    payload: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    repeatable: bool = True
+    allowance: float = 0.0
+    left: Callable[[], float] = _for_ever
 
 
 class TokenSource(Protocol):
@@ -114,18 +123,20 @@ class Cloud:
 
     async def account(self) -> str:
         """Get the id of the account."""
-        return await self._decoded(Operation.USER_GET, {}, uhome.decode_account)
+        return await self._decoded(_Call(operation=Operation.USER_GET, kind="account"), uhome.decode_account)
 
     async def list_devices(self) -> tuple[Device, ...]:
         """Get the devices that the account exposes."""
-        return await self._decoded(Operation.LIST_DEVICES, {}, uhome.decode_devices, LIST_ALLOWANCE)
+        call = _Call(operation=Operation.LIST_DEVICES, kind="list", allowance=LIST_ALLOWANCE)
+        return await self._decoded(call, uhome.decode_devices)
 
     async def query(self, devices: Iterable[Device]) -> tuple[Report, ...]:
         """Get the states of some devices, in one request."""
-        return await self._decoded(Operation.QUERY, uhome.query_payload(devices), uhome.decode_reports)
+        call = _Call(operation=Operation.QUERY, kind="query", payload=uhome.query_payload(devices))
+        return await self._decoded(call, uhome.decode_reports)
 
     async def commands(
-        self, orders: Sequence[tuple[Device, Command]], left: Callable[[], float] = lambda: math.inf
+        self, orders: Sequence[tuple[Device, Command]], left: Callable[[], float] = _for_ever
     ) -> dict[str, uhome.CommandReply]:
         """Send a command to each of several devices in one request, no device twice.
 
@@ -135,79 +146,77 @@ class Cloud:
         devices = {device.id for device, _ in orders}
         if len(devices) != len(orders):
             raise ValueError("a device occurs twice: which of its commands comes first would be open")
-        return await self._decoded(
-            Operation.COMMAND,
-            uhome.command_payload(orders),
-            lambda payload: uhome.decode_command_replies(payload, devices),
-            left=left,
-        )
+        payload = uhome.command_payload(orders)
+        call = _Call(operation=Operation.COMMAND, kind="command", payload=payload, repeatable=False, left=left)
+        return await self._decoded(call, lambda reply: uhome.decode_command_replies(reply, devices))
+
+    async def lock_users(self, device: Device, action: Command, left: Callable[[], float] = _for_ever) -> UsersReply:
+        """Ask or order something about the codes of a lock; no error shows the code that was sent."""
+        code, asks = str(action.arguments.get("password", "")), action.name in {"list", "get"}
+        payload = uhome.command_payload([(device, action)])
+        call = _Call(operation=Operation.COMMAND, kind="users", payload=payload, repeatable=asks, left=left)
+        reply = await self._guarding(code, call, lambda reply: uhome.decode_users_reply(reply, device.id))
+        if reply.error is None:
+            return reply
+        error = DeviceError(code=_without(code, reply.error.code), message=_without(code, reply.error.message))
+        return replace(reply, error=error)
 
     async def log_out(self) -> None:
         """End the login in the cloud."""
-        await self._decoded(Operation.USER_LOGOUT, {}, lambda _: None)
+        await self._decoded(_Call(operation=Operation.USER_LOGOUT, kind="logout", repeatable=False), lambda _: None)
 
     async def register_notifications(self, url: str, secret: str) -> None:
         """Have changes sent to an address, each with a secret that shows who sends it; the last registration wins."""
-        said: Failure | None = None
+        payload = uhome.registration_payload(url, secret)
+        call = _Call(operation=Operation.CONFIGURE_SET, kind="register", payload=payload)
+        await self._guarding(secret, call, lambda _: None)
+
+    async def _guarding(self, secret: str, call: _Call, decode: Callable[[dict[str, Json]], T]) -> T:
+        """Send a request with a secret in it; no failure shows that, whatever the cloud says back."""
         try:
-            await self._decoded(Operation.CONFIGURE_SET, uhome.registration_payload(url, secret), lambda _: None)
+            return await self._decoded(call, decode)
         except CloudError as problem:
             said = problem.failure
-        if said is not None:
-            # Out of reach of the first exception, whose text may repeat what was sent.
-            raise CloudError(_without(secret, said))
+        # Out of reach of the first exception, whose text may repeat what was sent.
+        raise CloudError(replace(said, code=_without(secret, said.code), message=_without(secret, said.message)))
 
-    async def _decoded(
-        self,
-        operation: Operation,
-        payload: Mapping[str, Json],
-        decode: Callable[[dict[str, Json]], T],
-        allowance: float = 0.0,
-        left: Callable[[], float] = lambda: math.inf,
-    ) -> T:
+    async def _decoded(self, call: _Call, decode: Callable[[dict[str, Json]], T]) -> T:
         """Send a request; one that is refused for its token is sent once more with a new one."""
-        token = await _token(self._tokens.access_token(), left)
+        token = await _token(self._tokens.access_token(), call.left)
         try:
-            with self._ledger.request(_KINDS[operation]):
-                reply = await self._send(operation, payload, token, allowance, left)
+            with self._ledger.request(call.kind):
+                reply = await self._send(call, token)
         except CloudError as problem:
             if problem.failure.kind is not FailureKind.AUTHORIZATION:
                 raise
-            token = await _token(self._tokens.renew(token), left)
-            with self._ledger.request(_KINDS[operation]):
-                reply = await self._send(operation, payload, token, allowance, left)
+            token = await _token(self._tokens.renew(token), call.left)
+            with self._ledger.request(call.kind):
+                reply = await self._send(call, token)
         try:
             return decode(reply)
         except ProtocolError as problem:
             raise CloudError(_unreadable(problem)) from None
 
-    async def _send(
-        self,
-        operation: Operation,
-        payload: Mapping[str, Json],
-        token: str,
-        allowance: float,
-        left: Callable[[], float],
-    ) -> dict[str, Json]:
+    async def _send(self, call: _Call, token: str) -> dict[str, Json]:
         message_id = str(uuid.uuid4())
-        content = uhome.encode_request(operation, payload, message_id, token if self._in_body else None)
+        content = uhome.encode_request(call.operation, call.payload, message_id, token if self._in_body else None)
         headers = {"Content-Type": "application/json", **ACCEPT}
         if not self._in_body:
             headers["Authorization"] = f"Bearer {token}"
-        progress = _Progress(left)
+        progress, patience = _Progress(call.left), self._timeout + call.allowance
         try:
-            async with asyncio.timeout(self._timeout + allowance):
+            async with asyncio.timeout(patience):
                 try:
                     reply = await self._exchange(content, headers, progress)
                 except _HUNG_UP:
-                    if operation not in _REPEATABLE or not progress.stale:
+                    if not call.repeatable or not progress.stale:
                         raise
                     reply = await self._exchange(content, headers, progress)
             return uhome.decode_reply(reply, message_id)
         except ProtocolError as problem:
             raise CloudError(_unreadable(problem)) from None
         except TimeoutError:
-            why = f"no reply within {self._timeout + allowance:.0f} s" if progress.left else "no connection in time"
+            why = f"no reply within {patience:.0f} s" if progress.left else "no connection in time"
             raise CloudError(_transport("TIMEOUT", why, progress)) from None
         except httpx.HTTPError as problem:
             name = type(problem).__name__
@@ -255,5 +264,5 @@ def _method(request: object) -> bytes:
     return getattr(request, "method", b"")
 
 
-def _without(secret: str, failure: Failure) -> Failure:
-    return replace(failure, code=failure.code.replace(secret, "***"), message=failure.message.replace(secret, "***"))
+def _without(secret: str, text: str) -> str:
+    return text.replace(secret, "***") if secret else text

@@ -164,6 +164,8 @@ def engine_config(settings: Settings) -> EngineConfig:
         stale_after=settings.polling.stale_after,
         allow={subject: None if rule == "all" else rule for subject, rule in allow.items()},
         max_age=settings.commands.max_age,
+        lock_users=settings.lock_users.enabled,
+        reveal_codes=settings.lock_users.reveal_codes,
         overrides={
             device_id: Override(topic=device.topic, name=device.name, enabled=device.enabled)
             for device_id, device in settings.devices.items()

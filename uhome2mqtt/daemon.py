@@ -29,6 +29,7 @@ from uhome2mqtt.events import (
     IdentificationFailed,
     IdentifyAccount,
     ListDevices,
+    ManageUsers,
     MeasureHealth,
     Note,
     Now,
@@ -38,10 +39,13 @@ from uhome2mqtt.events import (
     QueryStates,
     SavePins,
     SendCommand,
+    SetLogLevel,
     Started,
     StatesReported,
     StopRequested,
     Tick,
+    UsersAnswered,
+    UsersFailed,
 )
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Device, Failure, FailureKind, Source
@@ -163,12 +167,16 @@ class Daemon:
                 self._post(effect)
             case QueryStates():
                 self._request(self._query(effect))
+            case ManageUsers():
+                self._manage_users(effect)
             case ListDevices():
                 self._request(self._list(), lambda why: self.tell(DeviceListFailed(failure=why)))
             case IdentifyAccount():
                 self._request(self._identify(), lambda why: self.tell(IdentificationFailed(failure=why)))
             case MeasureHealth():
                 self._measure()
+            case SetLogLevel():
+                logs.set_level(effect.level)
             case SavePins():
                 self._pins = effect
                 self._request(self._save())
@@ -231,6 +239,16 @@ class Daemon:
         for effect in effects:
             reply = replies[effect.device.id]
             self.tell(CommandAnswered(command=effect.command, error=reply.error, report=reply.report))
+
+    def _manage_users(self, effect: ManageUsers) -> None:
+        async def ask() -> None:
+            left = effect.not_after
+            reply = await self._cloud.lock_users(effect.device, effect.action, lambda: left - now().monotonic)
+            self.tell(UsersAnswered(job=effect.job, reply=reply))
+
+        task = self._request(ask(), lambda why: self.tell(UsersFailed(job=effect.job, failure=why)))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
     async def _query(self, effect: QueryStates) -> None:
         """Ask in batches, some at the same time, until one is too many for the cloud; the end is told in any case."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from uhome2mqtt.model import Command, Device, DeviceError, Failure, Json, Pin, Report, Source
+from uhome2mqtt.model import Command, Device, DeviceError, Failure, Json, Pin, Report, Source, UsersReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +159,22 @@ class CommandFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsersAnswered:
+    """The cloud answered a question or an order about the codes of a lock."""
+
+    job: int
+    reply: UsersReply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsersFailed:
+    """The request that was about the codes of a lock had no result."""
+
+    job: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """The time that the engine asked to be woken at has come."""
 
@@ -168,13 +184,8 @@ class StopRequested:
     """The process is about to end."""
 
 
-Event: TypeAlias = (
-    Started
-    | BrokerConnected
-    | BrokerDisconnected
-    | HomeAssistantStarted
-    | LoggedIn
-    | HealthMeasured
+CloudEvent: TypeAlias = (
+    LoggedIn
     | AccountIdentified
     | IdentificationFailed
     | DevicesListed
@@ -182,12 +193,14 @@ Event: TypeAlias = (
     | StatesReported
     | QueryFailed
     | QueryEnded
-    | MessageReceived
     | CommandAnswered
     | CommandFailed
-    | Tick
-    | StopRequested
+    | UsersAnswered
+    | UsersFailed
 )
+BrokerEvent: TypeAlias = BrokerConnected | BrokerDisconnected | HomeAssistantStarted | MessageReceived
+ProcessEvent: TypeAlias = Started | HealthMeasured | Tick | StopRequested
+Event: TypeAlias = CloudEvent | BrokerEvent | ProcessEvent
 
 # --- effects ---
 
@@ -223,6 +236,23 @@ class QueryStates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManageUsers:
+    """Ask or order something about the codes of a lock; `not_after`, in monotonic seconds, no longer."""
+
+    job: int
+    device: Device
+    action: Command
+    not_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLogLevel:
+    """Write log lines of this level and above from now on."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListDevices:
     """Ask for the device list."""
 
@@ -254,5 +284,14 @@ class Note:
 
 
 Effect: TypeAlias = (
-    Publish | SendCommand | QueryStates | ListDevices | IdentifyAccount | MeasureHealth | SavePins | Note
+    Publish
+    | SendCommand
+    | QueryStates
+    | ManageUsers
+    | ListDevices
+    | IdentifyAccount
+    | MeasureHealth
+    | SavePins
+    | SetLogLevel
+    | Note
 )

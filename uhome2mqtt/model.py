@@ -14,6 +14,9 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 MAX_DEPTH = 64
 """Nothing that the bridge reads is nested deeper than ten; what is must not exhaust the stack of a later step."""
 
+MAX_DIGITS = 19
+"""As many as numbers of 64 bits have."""
+
 
 def parse_json(text: bytes | str) -> Json:
     """Read JSON as RFC 8259 has it; whatever is wrong with it, the error is a ValueError without the text.
@@ -91,6 +94,13 @@ def canonical(value: Json) -> Json:
     return value
 
 
+def whole_number(value: Json) -> int | None:
+    """Read a whole number that is not negative, or its digits, as JavaScript has to write the large ones."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= MAX_DIGITS:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """One record of the device list."""
@@ -129,7 +139,35 @@ class Command:
 
     capability: str
     name: str
-    arguments: Mapping[str, Json] = field(default_factory=dict)
+    arguments: Mapping[str, Json] = field(default_factory=dict, repr=False)  # may hold a keypad code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockUser:
+    """Somebody who has a keypad code of a lock, as the cloud tells it.
+
+    `extra`: what only `get` tells, the code among it.
+    """
+
+    id: int
+    name: str
+    type: Json = None
+    status: Json = None
+    sync_status: Json = None
+    extra: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsersReply:
+    """What the cloud says to a question or an order about lock users; None: the reply did not hold it."""
+
+    error: DeviceError | None = None
+    users: tuple[LockUser, ...] | None = None
+    user: LockUser | None = None
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+"""What is written to the log: lines of this weight and above."""
 
 
 class Source(StrEnum):
@@ -179,8 +217,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """What the bridge keeps of a device across restarts: its topic level and the attributes it has shown."""
+    """What the bridge keeps of a device across restarts: its topic level and the attributes it has shown.
+
+    `name`: the one shown last. `alias`: the one that a `device/rename` gave it, which comes before the cloud's.
+    """
 
     topic: str
     name: str = ""
+    alias: str = ""
     observed: frozenset[Attribute] = frozenset()

@@ -32,7 +32,12 @@ class StateDir:
     def save_pins(self, pins: Mapping[str, Pin]) -> None:
         """Keep the devices' pins; raises StorageError."""
         devices: Json = {
-            device_id: {"topic": pin.topic, "name": pin.name, "observed": list[Json](sorted(pin.observed))}
+            device_id: {
+                "topic": pin.topic,
+                "name": pin.name,
+                "alias": pin.alias,
+                "observed": list[Json](sorted(pin.observed)),
+            }
             for device_id, pin in pins.items()
         }
         self._write("devices.json", {"version": VERSION, "devices": devices})

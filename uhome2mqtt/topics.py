@@ -55,14 +55,15 @@ def is_level(text: Json) -> bool:
 
 
 def decode_pin(entry: Json) -> Pin | None:
-    """Read a pin from an object with `topic`, `name` and `observed`; None where the topic is no device's level."""
+    """Read a pin from an object with its members; None where the topic is no device's level."""
     if not isinstance(entry, dict) or not is_level(entry.get("topic")):
         return None
-    name, observed = entry.get("name"), entry.get("observed")
+    name, alias, observed = entry.get("name"), entry.get("alias"), entry.get("observed")
     seen = observed if isinstance(observed, list) else []
     return Pin(
         topic=str(entry["topic"]),
         name=name if isinstance(name, str) else "",
+        alias=alias if isinstance(alias, str) else "",
         observed=frozenset(Attribute(shown) for shown in seen if isinstance(shown, str)),
     )
 
@@ -80,6 +81,13 @@ class GetTopic:
     """`<base>/<device>/get`."""
 
     device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestTopic:
+    """`<base>/bridge/request/<name>`; a name may have several levels."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +121,9 @@ class Topics:
     def bridge_event(self) -> str:
         return f"{self.base}/bridge/event"
 
+    def bridge_response(self, name: str) -> str:
+        return f"{self.base}/bridge/response/{name}".rstrip("/")
+
     def device(self, level: str) -> str:
         return f"{self.base}/{level}"
 
@@ -133,17 +144,20 @@ class Topics:
 
     @property
     def command_filters(self) -> tuple[str, ...]:
-        """Subscriptions for everything that asks a device for something."""
-        return (f"{self.base}/+/+/set", f"{self.base}/+/set", f"{self.base}/+/get")
+        """Subscriptions for everything that asks a device, or the bridge itself, for something."""
+        base = self.base
+        return (f"{base}/+/+/set", f"{base}/+/set", f"{base}/+/get", f"{base}/bridge/request/#")
 
     @property
     def read_back_filters(self) -> tuple[str, ...]:
         """Subscriptions that find what the broker holds of an earlier run."""
         return (f"{self.base}/#", f"{self.discovery_prefix}/device/+/config")
 
-    def parse_command(self, topic: str) -> SetTopic | GetTopic | None:
+    def parse_command(self, topic: str) -> SetTopic | GetTopic | RequestTopic | None:
         """Read a command topic; None for anything else."""
         match self._levels(topic):
+            case ["bridge", "request", *name]:
+                return RequestTopic(name="/".join(name))
             case [device, "set"] if device != RESERVED:
                 return SetTopic(device=device, key=None)
             case [device, "get"] if device != RESERVED:

@@ -13,13 +13,27 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_code
-from uhome2mqtt.model import Attribute, Command, Device, DeviceError, Json, Report, attribute, parse_json
+from uhome2mqtt.model import (
+    Attribute,
+    Command,
+    Device,
+    DeviceError,
+    Json,
+    LockUser,
+    Report,
+    UsersReply,
+    attribute,
+    parse_json,
+    whole_number,
+)
 
 PAYLOAD_VERSION = "1"
 DEFERRED_RESPONSE = "st.deferredresponse"
 """Says how long to wait for a result; it is a hint of the cloud, no state of the device."""
 UNKNOWN_ERROR = "UNKNOWN_ERROR"
 """Our own code for an error of the cloud that names none."""
+_LISTED = frozenset({"id", "name", "type", "status", "sync_status"})
+"""What every lock user shows of himself; whatever else there is comes with `get` alone."""
 
 
 class Operation(Enum):
@@ -137,6 +151,37 @@ def decode_command_replies(payload: Mapping[str, Json], device_ids: Collection[s
     alone = reports[0] if len(reports) == len(device_ids) == 1 else None
     by_id = {report.device_id.casefold(): report for report in reversed(reports)}
     return {device_id: _command_reply(by_id.get(device_id.casefold(), alone), device_id) for device_id in device_ids}
+
+
+def decode_users_reply(payload: Mapping[str, Json], device_id: str) -> UsersReply:
+    """Read the answer to a command about lock users, under the same rules as that to any other command.
+
+    What is no list of users is no empty one either; users without a number for an id are left out.
+    """
+    devices = _member(payload, "devices")
+    entries = [entry for entry in (devices if isinstance(devices, list) else [devices]) if isinstance(entry, dict)]
+    alone = entries[0] if len(entries) == 1 else {}
+    folded = device_id.casefold()
+    entry = next((entry for entry in entries if _text(entry, "id").casefold() == folded), alone)
+    users = _member(entry, "users")
+    return UsersReply(
+        error=_error(_member(entry, "error")),
+        users=tuple(_lock_users(users)) if isinstance(users, list) else None,
+        user=next(_lock_users([_member(entry, "user")]), None),
+    )
+
+
+def _lock_users(records: Iterable[Json]) -> Iterator[LockUser]:
+    for record in records:
+        if isinstance(record, dict) and (number := whole_number(_member(record, "id"))) is not None:
+            yield LockUser(
+                id=number,
+                name=_text(record, "name"),
+                type=_member(record, "type"),
+                status=_member(record, "status"),
+                sync_status=_member(record, "sync_status"),
+                extra={key.casefold(): value for key, value in record.items() if key.casefold() not in _LISTED},
+            )
 
 
 def _command_reply(report: Report | None, device_id: str) -> CommandReply:

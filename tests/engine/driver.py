@@ -14,16 +14,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from uhome2mqtt.catalogue.attributes import (
-    BATTERY_LEVEL,
-    BRIGHTNESS,
-    DOOR,
-    HEALTH,
-    LEVEL,
-    LOCK_MODE,
-    LOCK_STATE,
-    SWITCH,
-)
 from uhome2mqtt.engine import Engine, EngineConfig
 from uhome2mqtt.errors import LOGIN_NEEDED
 from uhome2mqtt.events import (
@@ -38,6 +28,7 @@ from uhome2mqtt.events import (
     IdentificationFailed,
     IdentifyAccount,
     ListDevices,
+    ManageUsers,
     MeasureHealth,
     MessageReceived,
     Note,
@@ -48,12 +39,29 @@ from uhome2mqtt.events import (
     QueryStates,
     SavePins,
     SendCommand,
+    SetLogLevel,
     Started,
     StatesReported,
     Tick,
+    UsersAnswered,
+    UsersFailed,
 )
-from uhome2mqtt.model import Device, DeviceError, Failure, FailureKind, Json, Outcome, Pin, Report, Source
+from uhome2mqtt.model import (
+    Device,
+    DeviceError,
+    Failure,
+    FailureKind,
+    Json,
+    LockUser,
+    Outcome,
+    Pin,
+    Report,
+    Source,
+    UsersReply,
+)
 from uhome2mqtt.topics import Topics
+
+from .reports import report_of
 
 BASE = "uhome2mqtt"
 TOPICS = Topics(base=BASE, discovery_prefix="homeassistant")
@@ -65,26 +73,7 @@ BACK = Device(id="0C:7F:ED:10:00:02", name="Back", category="SmartLock", handle_
 LAMP = Device(id="7C:DF:A1:20:00:05", name="Lamp", category="LIGHT", handle_type="utec-dimmer")
 PLUG = Device(id="7C:DF:A1:20:00:04", name="Plug", category="SmartPlug", handle_type="utec-switch")
 
-ATTRIBUTES = {
-    "lock": LOCK_STATE,
-    "mode": LOCK_MODE,
-    "battery": BATTERY_LEVEL,
-    "door": DOOR,
-    "switch": SWITCH,
-    "level": LEVEL,
-    "brightness": BRIGHTNESS,
-    "health": HEALTH,
-}
 FINAL = {f"command_{outcome}" for outcome in Outcome if outcome is not Outcome.ACCEPTED}
-
-
-def report_of(device: Device, error: str | None = None, /, **states: Json) -> Report:
-    """Compose a report: `lock="Locked", health="Online"`."""
-    return Report(
-        device_id=device.id,
-        states={ATTRIBUTES[name]: value for name, value in states.items()},
-        error=None if error is None else DeviceError(code=error, message="so says the cloud"),
-    )
 
 
 def failure(kind: FailureKind, retry_after: float | None = None) -> Failure:
@@ -119,6 +108,9 @@ class Driver:
         self.broker: dict[str, str] = {}
         self.published: list[Publish] = []
         self.sent: list[SendCommand] = []
+        self.users: list[ManageUsers] = []
+        self.jobs_in_flight: dict[int, ManageUsers] = {}
+        self.levels: list[str] = []
         self.asked: list[tuple[float, QueryStates]] = []
         self.notes: list[Note] = []
         self.lists: list[float] = []
@@ -144,7 +136,7 @@ class Driver:
         if isinstance(event, BrokerConnected | BrokerDisconnected):
             self.connected = isinstance(event, BrokerConnected)
             self._told = {}
-        if isinstance(event, DeviceListFailed | QueryFailed | CommandFailed):
+        if isinstance(event, DeviceListFailed | QueryFailed | CommandFailed | UsersFailed):
             self._refused(event.failure)
         effects = self.engine.handle(event, self.now)
         asserting = any(
@@ -217,6 +209,10 @@ class Driver:
         """Give the outcomes of a device's commands as `rejected DEVICE_OFFLINE`."""
         return [" ".join(filter(None, (each["event_type"], each["reason"]))) for each in self.results(level)]
 
+    def responses(self, name: str) -> list[dict[str, Any]]:
+        """Give the answers to requests of a name."""
+        return [json.loads(payload) for payload in self.history(f"bridge/response/{name}")]
+
     def bridge_events(self) -> list[dict[str, Any]]:
         return [json.loads(payload) for payload in self.history("bridge/event")]
 
@@ -266,6 +262,22 @@ class Driver:
         """Fail the oldest request in flight."""
         return self.take(CommandFailed(command=self._landed(), failure=failure(kind, retry_after)))
 
+    def users_answer(
+        self, *users: LockUser, error: str | None = None, user: LockUser | None = None, listed: bool = True
+    ) -> None:
+        """Answer the oldest question about the codes of a lock."""
+        refusal = None if error is None else DeviceError(code=error, message="so says the cloud")
+        reply = UsersReply(error=refusal, users=users if listed and user is None else None, user=user)
+        self.take(UsersAnswered(job=self._job_landed(), reply=reply))
+
+    def users_fail(self, kind: FailureKind, retry_after: float | None = None) -> None:
+        """Fail the oldest request about the codes of a lock."""
+        self.take(UsersFailed(job=self._job_landed(), failure=failure(kind, retry_after)))
+
+    def asked_of_locks(self) -> list[str]:
+        """Give what was asked about codes so far as `Front list`."""
+        return [f"{effect.device.name} {effect.action.name}" for effect in self.users]
+
     def commands(self) -> list[str]:
         """Give what was sent so far as `Front unlock`."""
         return [f"{effect.device.name} {effect.action.name}" for effect in self.sent]
@@ -286,6 +298,18 @@ class Driver:
         number = next(iter(self.in_flight))
         del self.in_flight[number]
         return number
+
+    def _job_landed(self) -> int:
+        number = next(iter(self.jobs_in_flight))
+        del self.jobs_in_flight[number]
+        return number
+
+    def _managed(self, effect: ManageUsers) -> None:
+        assert self.monotonic < effect.not_after, "something about codes was sent after its time"
+        flying = {other.device.id for other in self.jobs_in_flight.values()}
+        assert effect.device.id not in flying, "two requests about the codes of one lock in flight"
+        self.users.append(effect)
+        self.jobs_in_flight[effect.job] = effect
 
     def _admitted(self, message: MessageReceived, note: Note) -> None:
         assert not message.retained, "a retained message became a command"
@@ -324,6 +348,10 @@ class Driver:
                 self.measured += 1
             case SavePins():
                 self.pins = effect.pins
+            case ManageUsers():
+                self._managed(effect)
+            case SetLogLevel():
+                self.levels.append(effect.level)
             case Note():
                 self.notes.append(effect)
 

@@ -173,12 +173,13 @@ def test_an_account_that_became_known() -> None:
 
 
 def test_get_during_a_hold() -> None:
-    """A `get` during a hold is refused and the log says until when; after it the device is asked."""
+    """A `get` during a hold is refused and the answer says until when; after it the device is asked."""
     house = refused(100.0)
     house.say("front/get", "")
     assert house.asked == []
-    [note] = house.noted("get_refused")
-    assert note.fields == {"device": "front", "reason": "RATE_LIMITED", "until": "2026-01-31T12:02:10.000Z"}
+    [refusal] = house.responses("get")
+    assert refusal["error"].startswith("RATE_LIMITED: ")
+    assert "2026-01-31T12:02:10.000Z" in refusal["error"]
     house.advance(100)
     house.say("front/get", "")
     assert house.looks(Source.QUERY) == [100]
@@ -192,7 +193,7 @@ def test_a_part_of_a_query() -> None:
     house.take(QueryFailed(query=query, failure=failure(LIMITED)))
     house.take(QueryFailed(query=query, failure=failure(FailureKind.UNREACHABLE)))
     house.say("front/get", "")
-    assert house.noted("get_refused")[0].fields["reason"] == "RATE_LIMITED"
+    assert house.responses("get")[0]["error"].startswith("RATE_LIMITED: ")
     house.take(QueryEnded(query=query))
     assert len(house.noted("cloud_rate_limited")) == 1
     house.open.clear()

@@ -7,7 +7,8 @@ import pytest
 from uhome2mqtt.events import StatesReported
 from uhome2mqtt.model import FailureKind, Json, Source
 
-from .driver import BACK, FRONT, LAMP, Driver, report_of, running
+from .driver import BACK, FRONT, LAMP, Driver, running
+from .reports import report_of
 
 SCHEDULE = [1, 2, 3, 4, 6, 9, 14, 22, 35, 56]
 
@@ -32,13 +33,13 @@ def test_the_schedule() -> None:
 
 
 def test_unconfirmed_after_the_last_look() -> None:
-    """The command is unconfirmed when the last look has ended without the wanted state, not before."""
+    """The command is unconfirmed when the last look has ended without the wanted state, and says what is instead."""
     house = accepted()
     house.advance(56)
     assert house.outcomes("front") == ["accepted"]
     house.answer("front", lock="Unlocked")
     assert house.outcomes("front") == ["accepted", "unconfirmed NOT_REPORTED"]
-    assert house.results("front")[-1]["message"] == "not reported within 56 s"
+    assert house.results("front")[-1]["message"] == "not reported within 56 s; the last report says 'Unlocked'"
 
 
 def test_unconfirmed_when_the_last_look_fails() -> None:

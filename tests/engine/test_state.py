@@ -263,4 +263,4 @@ def test_get_asks_for_one_device() -> None:
         (0, (BACK,)),
         (pytest.approx(2), (FRONT,)),
     ]
-    assert [note.fields["reason"] for note in house.noted("get_refused")] == ["TOO_SOON", "UNKNOWN_DEVICE"]
+    assert [answer["error"].partition(":")[0] for answer in house.responses("get")] == ["TOO_SOON", "UNKNOWN_DEVICE"]

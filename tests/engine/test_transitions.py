@@ -6,7 +6,8 @@ import json
 
 from uhome2mqtt.model import FailureKind
 
-from .driver import FRONT, LAMP, Driver, report_of, running
+from .driver import FRONT, LAMP, Driver, running
+from .reports import report_of
 
 
 def locked() -> Driver:

@@ -95,6 +95,31 @@ async def test_schedule_of_temporary_users(client: Client, *, quirk: str, left_o
     assert accepted or reply["error"]["code"] == "BAD-REQUEST"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"daterange": "2026-01-01 00:00"},
+        {"daterange": ["2026-01-01 00:00"]},
+        {"daterange": ["2026-12-31 23:59", "2026-01-01 00:00"]},
+        {"daterange": ["2026-01-01", "2026-12-31"]},
+        {"weeks": []},
+        {"weeks": [7]},
+        {"weeks": 1},
+        {"timerange": ["0:00", "23:59"]},
+        {"timerange": ["00:00", "24:00"]},
+        {"timerange": [0, 86399]},
+        {"limit": -1},
+        {"limit": True},
+        {"limit": "0"},
+    ],
+)
+async def test_schedules_have_a_form(client: Client, wrong: dict[str, Any]) -> None:
+    """A temporary user's schedule is refused in another form than the documented one; other users have none."""
+    user = {"name": "Tim", "password": 2468} | SCHEDULE | wrong
+    assert (await client.command(FRONT, "st.lockUser.add", type=2, **user))["error"]["code"] == "BAD-REQUEST"
+    assert "devices" in await client.command(FRONT, "st.lockUser.add", type=0, **user)
+
+
 async def test_schedule_is_kept(client: Client) -> None:
     """The schedule of a temporary user comes back with get, and not with list."""
     client.quirks(user_list_delay=0)
@@ -144,6 +169,67 @@ async def test_offline(client: Client) -> None:
     await client.by_hand(FRONT, online=False)
     reply = await client.command(FRONT, "st.lockUser.list")
     assert reply["devices"][0]["error"]["code"] == "DEVICE_OFFLINE"
+
+
+@pytest.mark.parametrize(
+    ("quirk", "listed", "got"),
+    [("absent", {}, {}), ("cached", {"users": ["Owner", "Guest-02"]}, {"user": "Guest-02"})],
+)
+async def test_offline_without_an_error(
+    client: Client, quirk: str, listed: dict[str, list[str]], got: dict[str, str]
+) -> None:
+    """An offline lock may also answer without its users, or with those that the cloud knows; it takes none."""
+    client.quirks(offline_lock_users=quirk)
+    await client.by_hand(FRONT, online=False)
+    (entry,) = (await client.command(FRONT, "st.lockUser.list"))["devices"]
+    assert {key: [user["name"] for user in users] for key, users in entry.items() if key != "id"} == listed
+    (entry,) = (await client.command(FRONT, "st.lockUser.get", id=GUEST))["devices"]
+    assert {key: user["name"] for key, user in entry.items() if key != "id"} == got
+    (entry,) = (await client.command(FRONT, "st.lockUser.delete", id=GUEST))["devices"]
+    assert entry["error"]["code"] == "DEVICE_OFFLINE"
+
+
+async def test_types_that_read_otherwise(client: Client) -> None:
+    """Types may read as the opposite of what was written; temporary users stay what they are."""
+    client.quirks(user_list_delay=0, lock_user_types="opposite")
+    await client.command(FRONT, "st.lockUser.add", name="Ann", type=3, password=123456)
+    await client.command(FRONT, "st.lockUser.add", name="Tim", type=2, password=2468, **SCHEDULE)
+    await asyncio.sleep(0.05)
+    listed = await users(client)
+    assert {name: user["type"] for name, user in listed.items()} == {"Owner": 1, "Guest-02": 3, "Ann": 1, "Tim": 2}
+    got = await client.command(FRONT, "st.lockUser.get", id=listed["Ann"]["id"])
+    assert got["devices"][0]["user"] == listed["Ann"] | {"password": 123456}
+
+
+@pytest.mark.parametrize(("quirk", "taken"), [("accepted", True), ("refused", False), ("dropped", False)])
+async def test_codes_of_others(client: Client, *, quirk: str, taken: bool) -> None:
+    """A code that somebody else has may be taken, refused, or acknowledged and forgotten."""
+    client.quirks(user_list_delay=0, duplicate_code=quirk)
+    added = await client.command(FRONT, "st.lockUser.add", name="Ann", type=0, password=31415926)
+    changed = await client.command(FRONT, "st.lockUser.update", id=OWNER, name="Me", password=31415926)
+    for reply in (added, changed):
+        assert ("error" in reply) is (quirk == "refused")
+    await asyncio.sleep(0.05)
+    assert ({"Ann", "Me"} <= set(await users(client))) is taken
+
+
+@pytest.mark.parametrize("quirk", ["refused", "dropped"])
+async def test_codes_of_ones_own(client: Client, quirk: str) -> None:
+    """Nobody's own code is that of another, and a deletion needs none."""
+    client.quirks(user_list_delay=0, duplicate_code=quirk)
+    await client.command(FRONT, "st.lockUser.update", id=GUEST, name="Me", password=31415926)
+    await client.command(FRONT, "st.lockUser.delete", id=OWNER)
+    await asyncio.sleep(0.05)
+    assert list(await users(client)) == ["Me"]
+
+
+async def test_accepted_and_not_executed(client: Client) -> None:
+    """As with any other command, an acknowledgement may be all that comes of it."""
+    client.quirks(user_list_delay=0, accepted_not_executed=1)
+    reply = await client.command(FRONT, "st.lockUser.delete", id=GUEST)
+    assert reply == {"devices": [{"id": FRONT} | DEFERRED]}
+    await asyncio.sleep(0.05)
+    assert "Guest-02" in await users(client)
 
 
 def test_a_user_deleted_twice() -> None:

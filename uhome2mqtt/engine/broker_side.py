@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from uhome2mqtt.engine import cloud_side
+from uhome2mqtt.engine import cloud_side, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, House
-from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.read_back import forgotten, owners, pins_of
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish
-from uhome2mqtt.model import Source
-from uhome2mqtt.topics import SetTopic
+from uhome2mqtt.topics import RequestTopic, SetTopic
 
 BIRTH_DELAY = (0.5, 5.0)
 """Seconds, between them by chance: Home Assistant's start is busy, and other bridges answer it too."""
-GET_PAUSE = 2.0
 
 
 def connected(house: House, turn: Turn, event: BrokerConnected) -> None:
@@ -55,6 +52,9 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     topic = house.config.topics.parse_command(event.topic)
     if topic is None or house.reception.is_echo(turn, event):
         return
+    if isinstance(topic, RequestTopic):
+        requests.received(house, turn, event, topic.name)
+        return
     node = house.registry.at_level(topic.device)
     if event.retained:
         house.reception.refuse_retained(turn, event, topic)
@@ -64,7 +64,7 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
         else:
             house.reception.receive(turn, event, topic, node, house.stale_after)
     else:
-        _get(house, turn, event, node)
+        requests.get(house, turn, event, topic.device, node)
 
 
 def forget_earlier_run(house: House, turn: Turn) -> None:
@@ -85,6 +85,8 @@ def stop(house: House, turn: Turn) -> None:
     """End every command and say that the bridge leaves."""
     for node in list(house.registry.nodes.values()):
         house.commands.abandon(turn, node, "BRIDGE_STOPPED", "the bridge stops and can no longer follow this command")
+        users_side.abandon(house, turn, node.device.id, "the bridge stops")
+    requests.stop(house, turn)
     turn.emit(Publish(topic=house.config.topics.bridge_state, payload="offline", qos=1))
 
 
@@ -98,15 +100,3 @@ def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:
     house.withdrawals = tuple(forgotten(topics, retained))
     house.read_back_at = turn.now.monotonic
     house.timers.set(Timer(FORGET), house.read_back_at + house.stale_after)
-
-
-def _get(house: House, turn: Turn, event: MessageReceived, node: Node | None) -> None:
-    if node is None:
-        turn.note("warning", "get_refused", topic=event.topic, reason="UNKNOWN_DEVICE")
-    elif (until := house.budget.until(turn.now)) is not None:
-        turn.note("info", "get_refused", device=node.level, reason="RATE_LIMITED", until=until)
-    elif turn.now.monotonic < house.last_get.get(node.device.id, float("-inf")) + GET_PAUSE:
-        turn.note("info", "get_refused", device=node.level, reason="TOO_SOON")
-    else:
-        house.last_get[node.device.id] = turn.now.monotonic
-        house.query(turn, [node], Source.QUERY)

@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from uhome2mqtt.catalogue.attributes import LOCK_MODE
+from uhome2mqtt.catalogue.description import shown
 from uhome2mqtt.catalogue.locks import PASSAGE
 from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.doubts import Doubts
+from uhome2mqtt.engine.habits import HINT, Habits
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.pending import CONFIRM_AFTER, Pending, Phase, all_of, observe, outcome
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.errors import failure_of_code
 from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Publish, Reply, SendCommand
-from uhome2mqtt.model import Failure, FailureKind, Json, Outcome, Report, Source, canonical
+from uhome2mqtt.model import Attribute, DeviceError, Failure, FailureKind, Json, Outcome, Report, Source, canonical
 
 RETRY_AFTER = 1.0
 LONGEST_RETRY_AFTER = 5.0
@@ -27,9 +31,11 @@ CONFIRM, RETRY = "confirm", "retry"
 class Commands:
     """All commands without a final outcome, one lane per device: at most one request of a device in flight."""
 
-    def __init__(self, config: EngineConfig, timers: Timers) -> None:
+    def __init__(self, config: EngineConfig, timers: Timers, doubts: Doubts) -> None:
         self._config = config
         self._timers = timers
+        self._doubts = doubts
+        self._habits = Habits()
         self._pending: dict[int, Pending] = {}
         self._count = 0
 
@@ -37,8 +43,12 @@ class Commands:
         """Give the commands of a device, the oldest first."""
         return all_of(self._pending, device_id)
 
+    def wanted(self, device_id: str) -> set[Attribute]:
+        """Name the attributes that commands under way are to change."""
+        return {name for command in self.of(device_id) for name in command.intent.expect}
+
     def number(self) -> int:
-        """Count up: commands and queries share one sequence."""
+        """Count up: commands, queries and jobs share one sequence."""
         self._count += 1
         return self._count
 
@@ -48,9 +58,8 @@ class Commands:
             for waiting in self.of(node.device.id):
                 if waiting.phase is Phase.QUEUED and waiting.intent.coalesce and waiting.competes_with(command):
                     self._end(turn, node, waiting, Outcome.SUPERSEDED)
-        if command.key == "lock" and canonical(node.values.get(LOCK_MODE)) == PASSAGE:
-            command = replace(command, warning=PASSAGE_WARNING)
-            turn.note("warning", "lock_in_passage_mode", device=node.level, payload=command.payload)
+        if command.key == "lock":
+            command = self._advise(turn, node, command)
         self._pending[command.id] = command
         turn.touch(node.device.id)
         turn.note(
@@ -62,9 +71,9 @@ class Commands:
         """Take the cloud's answer: it accepted, or it refused for this device."""
         command = self._pending[event.command]
         if event.error is not None:
-            self._end(turn, node, command, Outcome.REJECTED, event.error.code, event.error.message or None)
+            self._refused(turn, node, command, event.error)
         else:
-            self._publish(turn, node, command, Outcome.ACCEPTED, None, command.warning)
+            self._publish(turn, node, command, Outcome.ACCEPTED, None, command.warning or command.hint)
             self._await_report(turn, node, replace(command, accepted=True))
         self._dispatch(turn, node)
 
@@ -138,7 +147,7 @@ class Commands:
         for command in self.of(node.device.id):
             if command.last_query == query:
                 reason = command.uncertain if not command.accepted else None
-                message = command.warning or f"not reported within {CONFIRM_AFTER[-1]:.0f} s"
+                message = _unmet(command, node)
                 self._end(turn, node, command, Outcome.UNCONFIRMED, reason or "NOT_REPORTED", message)
 
     def device_of(self, command_id: int) -> str | None:
@@ -159,6 +168,24 @@ class Commands:
         for command in self.of(node.device.id):
             sent = command.uncertain is not None or command.phase in {Phase.SENT, Phase.CONFIRMING}
             self._end(turn, node, command, Outcome.UNCONFIRMED if sent else Outcome.FAILED, reason, message)
+
+    def _advise(self, turn: Turn, node: Node, command: Pending) -> Pending:
+        """Say what may come of turning a lock in its mode, or so often; nothing is kept from being sent for that."""
+        if canonical(node.values.get(LOCK_MODE)) == PASSAGE:
+            turn.note("warning", "lock_in_passage_mode", device=node.level, payload=command.payload)
+            command = replace(command, warning=PASSAGE_WARNING)
+        if self._habits.turned(node.device.id, turn.now):
+            turn.note("warning", "lock_turned_often", device=node.level, hint=HINT)
+            command = replace(command, hint=HINT)
+        return command
+
+    def _refused(self, turn: Turn, node: Node, command: Pending, error: DeviceError) -> None:
+        """End a command that the cloud refuses for this device; trouble of its own says nothing about the bolt."""
+        failure = failure_of_code(error.code, error.message)
+        if failure.kind is FailureKind.REJECTED:
+            self._end(turn, node, command, Outcome.REJECTED, error.code, error.message or None)
+        else:
+            self.failed(turn, node, CommandFailed(command=command.id, failure=failure))
 
     def _dispatch(self, turn: Turn, node: Node) -> None:
         """Send the oldest waiting command of a device if none is in flight."""
@@ -193,6 +220,7 @@ class Commands:
     def _confirm_if_met(self, turn: Turn, node: Node, command: Pending) -> None:
         if command.phase is Phase.CONFIRMING and command.satisfied:
             how = "push" if command.met_by is Source.PUSH else "query"
+            self._doubts.confirmed(node.device.id, command.intent.expect, turn.now)
             self._end(turn, node, command, Outcome.CONFIRMED, how)
 
     def _replace(self, turn: Turn, command: Pending) -> None:
@@ -234,6 +262,16 @@ def publish_result(turn: Turn, topic: str, document: dict[str, Json], reply: Rep
     turn.emit(Publish(topic=topic, payload=payload, retain=False))
     if reply is not None:
         turn.emit(Publish(topic=reply.topic, payload=payload, retain=False, correlation=reply.correlation))
+
+
+def _unmet(command: Pending, node: Node) -> str:
+    """Say what was waited for, and what the device has reported instead."""
+    if command.warning is not None:
+        return command.warning
+    missing = min(name for name in command.intent.expect if name not in command.met)
+    reported = node.values.get(missing)
+    within = f"not reported within {CONFIRM_AFTER[-1]:.0f} s"
+    return within if reported is None else f"{within}; the last report says {shown(reported)}"
 
 
 def _logged(document: dict[str, Json]) -> dict[str, Json]:

@@ -25,6 +25,7 @@ class EngineConfig:
     `poll_interval`: as configured; how often is really asked follows from what the cloud bears. `stale_after`: None =
     it follows from the interval in use.
     `allow`: device kind, id, topic level or name to the words and keys that MQTT may use, None = everything.
+    `lock_users`: whether keypad codes may be managed, `reveal_codes`: whether answers show them to everybody.
     `login_hint`: what a person does who has to log in.
     `about`: what `bridge/info` says of version, settings and schema.
     """
@@ -38,6 +39,8 @@ class EngineConfig:
     stale_after: float | None = None
     allow: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     max_age: float = 30.0
+    lock_users: bool = False
+    reveal_codes: bool = False
     overrides: Mapping[str, Override] = field(default_factory=dict)
     login_hint: str = "run: uhome2mqtt login"
     about: Mapping[str, Json] = field(default_factory=dict)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
-from uhome2mqtt.engine import broker_side, cloud_side, health
+from uhome2mqtt.engine import background, broker_side, cloud_health, cloud_side, health, reports, users_side
 from uhome2mqtt.engine.commands import CONFIRM, RETRY
 from uhome2mqtt.engine.config import EngineConfig
-from uhome2mqtt.engine.house import ACCOUNT, BIRTH, EASE, FORGET, HEALTH, LIST, POLL, STALE, House
+from uhome2mqtt.engine.house import ACCOUNT, BIRTH, DOUBT, EASE, FORGET, HEALTH, LIST, POLL, STALE, USERS, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import (
     AccountIdentified,
     BrokerConnected,
     BrokerDisconnected,
+    CloudEvent,
     CommandAnswered,
     CommandFailed,
     DeviceListFailed,
@@ -24,7 +25,6 @@ from uhome2mqtt.events import (
     HealthMeasured,
     HomeAssistantStarted,
     IdentificationFailed,
-    ListDevices,
     LoggedIn,
     MessageReceived,
     Now,
@@ -34,6 +34,8 @@ from uhome2mqtt.events import (
     StatesReported,
     StopRequested,
     Tick,
+    UsersAnswered,
+    UsersFailed,
 )
 from uhome2mqtt.model import Pin, Source
 
@@ -84,10 +86,20 @@ class Engine:
                 broker_side.home_assistant_started(house, turn)
             case MessageReceived():
                 broker_side.message_received(house, turn, event)
-            case LoggedIn():
-                cloud_side.logged_in(house, turn)
             case HealthMeasured():
                 health.measured(house, turn, event)
+            case Tick():
+                self._tick(turn)
+            case StopRequested():
+                broker_side.stop(house, turn)
+            case _:
+                self._take_from_cloud(turn, event)
+
+    def _take_from_cloud(self, turn: Turn, event: CloudEvent) -> None:
+        house = self._house
+        match event:
+            case LoggedIn():
+                cloud_side.logged_in(house, turn)
             case AccountIdentified():
                 cloud_side.account_identified(house, turn, event)
             case IdentificationFailed():
@@ -106,16 +118,16 @@ class Engine:
                 cloud_side.command_answered(house, turn, event)
             case CommandFailed():
                 cloud_side.command_failed(house, turn, event)
-            case Tick():
-                self._tick(turn)
-            case StopRequested():
-                broker_side.stop(house, turn)
+            case UsersAnswered():
+                users_side.answered(house, turn, event)
+            case UsersFailed():
+                users_side.failed(house, turn, event)
             case _:
                 assert_never(event)
 
     def _start(self, turn: Turn) -> None:
         self._house.started = turn.now.monotonic
-        turn.emit(ListDevices())
+        background.list_devices(self._house, turn)
         health.measure(self._house, turn)
 
     def _tick(self, turn: Turn) -> None:
@@ -131,19 +143,23 @@ class Engine:
         elif timer.what == STALE:
             self._stale(turn, str(timer.of))
         elif timer.what == LIST:
-            cloud_side.list_devices(house, turn)
+            background.list_devices(house, turn)
         elif timer.what == POLL:
-            cloud_side.poll(house, turn)
+            background.poll(house, turn)
         elif timer.what == ACCOUNT:
-            cloud_side.identify_account(house, turn)
+            background.identify_account(house, turn)
         elif timer.what == EASE:
-            cloud_side.ease(house, turn)
+            cloud_health.ease(house, turn)
         elif timer.what == HEALTH:
             health.measure(house, turn)
         elif timer.what == BIRTH:
             broker_side.home_assistant_settled(house, turn)
         elif timer.what == FORGET:
             broker_side.forget_earlier_run(house, turn)
+        elif timer.what == DOUBT:
+            reports.settle(house, turn, str(timer.of))
+        elif timer.what == USERS:
+            users_side.look(house, turn, int(timer.of))
 
     def _confirm(self, turn: Turn, due: list[int]) -> None:
         """Ask for the devices of all commands whose next look is due, together in one request."""

@@ -30,6 +30,7 @@ def measured(house: House, turn: Turn, event: HealthMeasured) -> None:
             "refusals": house.budget.refusals,
         },
         "commands": dict(house.outcomes),
+        "contradictions": house.doubts.count,
         "push": house.info["push"],
         "memory": event.memory,
         "at": turn.now.stamp,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from uhome2mqtt.engine.answers import Request
 from uhome2mqtt.engine.budget import Budget
 from uhome2mqtt.engine.cloud_state import CloudState
 from uhome2mqtt.engine.commands import Commands
 from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.doubts import Doubts
 from uhome2mqtt.engine.node import Node
-from uhome2mqtt.engine.projection import dump, project_bridge, project_device
+from uhome2mqtt.engine.projection import document_of, dump, project_bridge, project_device
 from uhome2mqtt.engine.queries import Queries, Query
 from uhome2mqtt.engine.reception import Reception
 from uhome2mqtt.engine.registry import Registry
 from uhome2mqtt.engine.retained import Retained
 from uhome2mqtt.engine.timers import Timer, Timers
+from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.engine.user_jobs import Jobs
 from uhome2mqtt.events import DevicesListed, Now, Publish, QueryStates, SavePins
 from uhome2mqtt.model import Json, Outcome, Pin, Source
 
@@ -24,6 +28,7 @@ BRIDGE = ""
 
 LIST, POLL, ACCOUNT, EASE = "list", "poll", "account", "ease"
 STALE, BIRTH, FORGET, HEALTH = "stale", "birth", "forget", "health"
+DOUBT, USERS = "doubt", "users"
 
 STALE_INTERVALS = 3
 STALE_AT_LEAST = 120.0
@@ -39,7 +44,8 @@ class House:
         self.chance = chance
         self.timers = Timers()
         self.registry = Registry(config, pins)
-        self.commands = Commands(config, self.timers)
+        self.doubts = Doubts()
+        self.commands = Commands(config, self.timers, self.doubts)
         self.reception = Reception(config, self.commands)
         self.queries = Queries()
         self.cloud = CloudState()
@@ -56,7 +62,14 @@ class House:
         self.early_list: DevicesListed | None = None
         self.list_failed = False
         self.inventory_changed = False
+        self.listing = False
+        self.asked: dict[int, list[Request]] = {}
+        self.list_asked: list[Request] = []
         self.last_get: dict[str, float] = {}
+        self.last_refresh: float | None = None
+        self.last_discover: float | None = None
+        self.jobs = Jobs()
+        self.transactions = Transactions()
         self._noted: set[tuple[str, str]] = set()
 
     @property
@@ -122,6 +135,20 @@ class House:
             return topics
         standing = self.config.topics.availability(node.level)
         return {topic: topics[topic] for topic in topics if topic == standing or self.config.topics.is_discovery(topic)}
+
+    def document(self, node: Node, now: Now) -> dict[str, Json]:
+        """Give what is known of a device as one object."""
+        return document_of(node, self.commands.of(node.device.id), self.stale_after, now)
+
+    def clear_left_over(self, turn: Turn) -> None:
+        """Clear what an earlier run left and nothing wants now; of devices that are not listed, after a second list."""
+        left_over, nodes = self.left_over or {}, self.registry.nodes
+        wanted = set(self.bridge_topics()).union(*(self.device_topics(node, turn.now) for node in nodes.values()))
+        due = set(self.bridge_topics()).union(*(self.due_topics(node, turn.now) for node in nodes.values()))
+        certain = self.registry.lists > 1
+        clear = {topic for topic, owner in left_over.items() if topic not in wanted and (certain or owner in nodes)}
+        turn.effects.extend(self.retained.clear(clear))
+        self.left_over = {topic: owner for topic, owner in left_over.items() if topic not in due | clear}
 
     def bridge_topics(self) -> dict[str, str]:
         nodes = self.registry.nodes.values() if self.registry.lists else None

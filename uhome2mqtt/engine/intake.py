@@ -43,6 +43,11 @@ def read_requests(topic: SetTopic, raw: bytes) -> tuple[Request, ...]:
     return (_request(topic.key, _value(topic.key, members), members),)
 
 
+def read_object(raw: bytes) -> dict[str, Json]:
+    """Read a message that is a JSON object; raises PayloadError for anything else."""
+    return _json_object(_text(raw))
+
+
 def _text(raw: bytes) -> str:
     if len(raw) > MAX_PAYLOAD:
         raise PayloadError(f"{len(raw)} bytes are too long for a command; at most {MAX_PAYLOAD} are read")
@@ -76,11 +81,11 @@ def _request(key: str, payload: Json, members: dict[str, Json]) -> Request:
     transaction = members.get("transaction")
     if isinstance(transaction, bool | list | dict):
         raise PayloadError("transaction is a string or a number")
-    return Request(key=key, payload=payload, transaction=transaction, sent_at=_sent_at(members.get("sent_at")))
+    return Request(key=key, payload=payload, transaction=transaction, sent_at=read_sent_at(members.get("sent_at")))
 
 
-def _sent_at(value: Json) -> float | None:
-    """Read a time: ISO 8601 with its offset, or a number of seconds (or milliseconds) since 1970."""
+def read_sent_at(value: Json) -> float | None:
+    """Read a time: ISO 8601 with its offset, or a number of seconds (or milliseconds) since 1970; else PayloadError."""
     if value is None:
         return None
     try:

@@ -28,12 +28,13 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One device of the account as the bridge knows it."""
+    """One device of the account as the bridge knows it; `alias`: the name that a request gave it."""
 
     device: Device
     level: str
     name: str
     listed_at: float
+    alias: str = ""
     enabled: bool = True
     observed: frozenset[Attribute] = frozenset()
     facts: Mapping[Attribute, Fact] = field(default_factory=dict)

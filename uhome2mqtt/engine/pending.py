@@ -52,6 +52,7 @@ class Pending:
     met: frozenset[Attribute] = frozenset()
     met_by: Source = Source.QUERY
     warning: str | None = None
+    hint: str | None = None
     last_query: int | None = None
 
     def expired(self, now: Now) -> bool:

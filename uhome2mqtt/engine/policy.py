@@ -17,12 +17,19 @@ def allows(allow: Mapping[str, tuple[str, ...] | None], node: Node, key: str, in
 
     A device or kind that is not mentioned, or whose entry is None, may be given any command.
     """
+    entries = _entries(allow, node)
+    return entries is None or _listed({entry.casefold() for entry in entries}, key, intent)
+
+
+def read_only(allow: Mapping[str, tuple[str, ...] | None], node: Node) -> bool:
+    """Tell whether MQTT may give the device no command at all."""
+    return _entries(allow, node) == ()
+
+
+def _entries(allow: Mapping[str, tuple[str, ...] | None], node: Node) -> tuple[str, ...] | None:
     folded = {subject.casefold(): entries for subject, entries in allow.items()}
-    for subject in (node.device.id, node.level, node.name, node.kind):
-        if subject.casefold() in folded:
-            entries = folded[subject.casefold()]
-            return entries is None or _listed({entry.casefold() for entry in entries}, key, intent)
-    return True
+    subjects = (subject.casefold() for subject in (node.device.id, node.level, node.name, node.kind))
+    return next((folded[subject] for subject in subjects if subject in folded), None)
 
 
 def unmatched(allow: Mapping[str, tuple[str, ...] | None], nodes: Iterable[Node]) -> list[str]:

@@ -32,7 +32,7 @@ def project_device(
         if config.discovery:
             described = device_config(topics, config.qos, node.device, level, node.name, node.known)
             projected[topics.discovery(device_node(node.device))] = dump(described)
-        document = _document(node, list(pending), stale_after, now)
+        document = document_of(node, pending, stale_after, now)
         for row in descriptions_for(node.known):
             value = document[row.key]
             projected[topics.key(level, row.key)] = dump(value) if row.value_type == "object" else text_of(value)
@@ -68,7 +68,7 @@ def project_bridge(
     return projected
 
 
-def _document(node: Node, pending: list[Pending], stale_after: float, now: Now) -> dict[str, Json]:
+def document_of(node: Node, pending: Iterable[Pending], stale_after: float, now: Now) -> dict[str, Json]:
     """Give the device as one object: every key, and what stands behind them."""
     findings = node.findings(now, stale_after)
     reported = {**node.values, **findings}
@@ -79,12 +79,13 @@ def _document(node: Node, pending: list[Pending], stale_after: float, now: Now) 
         document[row.key] = row.render(claimable if row.forgettable else reported)
         if row.forgettable and (was := row.render(reported)) != document[row.key]:
             last_known[row.key] = was
-    for command in pending:
+    under_way = list(pending)
+    for command in under_way:
         if command.transition is not None:
             document[command.key] = command.transition
     return document | {
         "source": None if node.source is None else str(node.source),
-        "pending": {command.key: command.payload for command in pending} or None,
+        "pending": {command.key: command.payload for command in under_way} or None,
         "last_known": last_known or None,
     }
 
@@ -96,6 +97,7 @@ def _listed(node: Node) -> dict[str, Json]:
         "id": device.id,
         "topic": node.level,
         "name": node.name,
+        "alias": node.alias or None,
         "kind": node.kind,
         "manufacturer": device.manufacturer,
         "model": device.model,

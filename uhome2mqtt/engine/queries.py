@@ -23,9 +23,9 @@ class Queries:
         self._open: dict[int, Query] = {}
 
     @property
-    def polling(self) -> bool:
-        """Whether a periodic query is under way."""
-        return any(query.poll for query in self._open.values())
+    def poll(self) -> int | None:
+        """The query of all devices that is under way, if there is one."""
+        return next((number for number, query in self._open.items() if query.poll), None)
 
     def opened(self, number: int, query: Query) -> None:
         self._open[number] = query

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uhome2mqtt.catalogue import descriptions_for
 from uhome2mqtt.catalogue.description import Parser
+from uhome2mqtt.engine.age import TooOldError, latest
 from uhome2mqtt.engine.commands import Commands, publish_result
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.intake import Request, read_requests
@@ -11,13 +12,13 @@ from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.pending import Pending, result
 from uhome2mqtt.engine.policy import allows
 from uhome2mqtt.engine.projection import dump
+from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, Publish
 from uhome2mqtt.model import Json, Outcome
 from uhome2mqtt.topics import GetTopic, SetTopic
 
-REMEMBER_TRANSACTION = 300.0
 SHOWN_PAYLOAD = 256
 ECHO_WITHIN = 5.0
 """Seconds; a broker that speaks MQTT 5 passes on no echo at all, and none may be waited for then."""
@@ -38,7 +39,7 @@ class Reception:
     def __init__(self, config: EngineConfig, commands: Commands) -> None:
         self._config = config
         self._commands = commands
-        self._transactions: dict[tuple[str, str, str], float] = {}
+        self._transactions = Transactions()
         self._cleared: dict[str, float] = {}
 
     def is_echo(self, turn: Turn, message: MessageReceived) -> bool:
@@ -53,11 +54,15 @@ class Reception:
 
         It is said where the device's outcomes are: a retained message often comes before the first device list.
         """
-        self._cleared[message.topic] = turn.now.monotonic
-        turn.emit(Publish(topic=message.topic, payload="", qos=1))
+        self.clear(turn, message.topic)
         why = "a retained message is never executed; the topic was cleared. Publish commands without the retain flag"
         key = topic.key if isinstance(topic, SetTopic) else None
         self._refuse(turn, message, topic.device, key, message.payload, RefusalError("RETAINED", why))
+
+    def clear(self, turn: Turn, topic: str) -> None:
+        """Clear what the broker kept on a command topic."""
+        self._cleared[topic] = turn.now.monotonic
+        turn.emit(Publish(topic=topic, payload="", qos=1))
 
     def fail_early(self, turn: Turn, message: MessageReceived, topic: SetTopic, cloud: str) -> None:
         """Fail a command for a device that an earlier run knew, before this one has a device list."""
@@ -124,8 +129,12 @@ class Reception:
     ) -> Pending:
         parse = _parser(node, request.key)
         remembered = (node.device.id, request.key, dump(request.transaction))
-        self._check_transaction(turn, remembered, request)
-        deadline = self._deadline(turn, message, request)
+        if request.transaction is not None and self._transactions.repeats(remembered, turn.now):
+            raise RefusalError("DUPLICATE", "this transaction was given less than five minutes ago")
+        try:
+            deadline = latest(message, request.sent_at, self._config.max_age, turn.now)
+        except TooOldError as problem:
+            raise RefusalError("EXPIRED", str(problem)) from None
         try:
             intent = parse(request.payload, node.claimable(turn.now, stale_after))
         except PayloadError as problem:
@@ -133,7 +142,7 @@ class Reception:
         if not node.enabled or not allows(self._config.allow, node, request.key, intent):
             raise RefusalError("NOT_ALLOWED", "the configuration does not allow this command over MQTT")
         if request.transaction is not None:
-            self._transactions[remembered] = turn.now.monotonic + REMEMBER_TRANSACTION
+            self._transactions.remember(remembered, turn.now)
         return Pending(
             id=self._commands.number(),
             device_id=node.device.id,
@@ -146,28 +155,6 @@ class Reception:
             reply=message.reply,
             deadline=deadline,
         )
-
-    def _check_transaction(self, turn: Turn, remembered: tuple[str, str, str], request: Request) -> None:
-        self._transactions = {known: until for known, until in self._transactions.items() if until > turn.now.monotonic}
-        if request.transaction is not None and remembered in self._transactions:
-            raise RefusalError("DUPLICATE", "this transaction was given less than five minutes ago")
-
-    def _deadline(self, turn: Turn, message: MessageReceived, request: Request) -> float:
-        """Give the time until which the command may be sent: its own, the message's, and the longest allowed."""
-        left = self._config.max_age
-        if request.sent_at is not None:
-            age = turn.now.utc.timestamp() - request.sent_at
-            if abs(age) > self._config.max_age:
-                when = f"{age:.0f} s old" if age > 0 else f"from {-age:.0f} s in the future: compare the clocks"
-                raise RefusalError(
-                    "EXPIRED", f"the command is {when}; at most {self._config.max_age:.0f} s are allowed"
-                )
-            left = min(left, self._config.max_age - age)
-        if message.expiry is not None:
-            left = min(left, message.expiry)
-        if left <= 0:
-            raise RefusalError("EXPIRED", "the message has expired")
-        return turn.now.monotonic + left
 
 
 def _parser(node: Node, key: str) -> Parser:

@@ -41,6 +41,29 @@ class Registry:
         device_id = self._levels.get(level)
         return None if device_id is None else self.nodes[device_id]
 
+    def find(self, named: str) -> Node | None:
+        """Find a device by its id, its topic level, or its name where no other has the same."""
+        node = self.nodes.get(named) or self.at_level(named)
+        if node is not None:
+            return node
+        alike = [node for node in self.nodes.values() if node.name == named]
+        return alike[0] if len(alike) == 1 else None
+
+    def owner_of(self, level: str) -> str | None:
+        """Name the device that has or had a topic level, or is to have it by the configuration."""
+        claims = {override.topic: device_id for device_id, override in self._config.overrides.items()}
+        return claims.get(level) or self._pinned.get(level)
+
+    def rename(self, node: Node, level: str, alias: str) -> Node:
+        """Give a device another topic level and name; without an alias the name is the cloud's again."""
+        self._pinned.pop(node.level, None)
+        self._levels.pop(node.level, None)
+        renamed = replace(node, level=level, alias=alias, name=self._name(node.device, alias))
+        self.nodes[node.device.id] = renamed
+        self._levels[level] = node.device.id
+        self._pin(renamed)
+        return renamed
+
     def is_pinned(self, level: str) -> bool:
         """Tell whether a device had this topic level, though it may not be listed now."""
         return level in self._pinned
@@ -88,22 +111,27 @@ class Registry:
     def _updated(self, device: Device, now: Now) -> Node:
         """Make or renew a node; renewing keeps everything that was reported."""
         override = self._config.overrides.get(device.id, Override())
-        name = override.name or device.name or device.id
         if (known := self.nodes.get(device.id)) is not None:
-            node = replace(known, device=device, name=name, missing_lists=0)
+            node = replace(known, device=device, name=self._name(device, known.alias), missing_lists=0)
             self._pin(node)
             return node
         pin = self.pins.get(device.id)
+        alias = "" if pin is None else pin.alias
         node = Node(
             device=device,
             level=override.topic or self._level(device, pin),
-            name=name,
+            name=self._name(device, alias),
             listed_at=now.monotonic,
+            alias=alias,
             enabled=override.enabled,
             observed=frozenset() if pin is None else pin.observed,
         )
         self._pin(node)
         return node
+
+    def _name(self, device: Device, alias: str) -> str:
+        override = self._config.overrides.get(device.id, Override())
+        return override.name or alias or device.name or device.id
 
     def _level(self, device: Device, pin: Pin | None) -> str:
         """Choose a topic level: the pinned one, unless the configuration gives it to another device."""
@@ -117,7 +145,7 @@ class Registry:
         return unique_slug(device.name, device.id, ChainMap(claimed, self._pinned))
 
     def _pin(self, node: Node) -> bool:
-        pin = Pin(topic=node.level, name=node.name, observed=node.observed)
+        pin = Pin(topic=node.level, name=node.name, alias=node.alias, observed=node.observed)
         changed = self.pins.get(node.device.id) != pin
         self.pins[node.device.id] = pin
         self._pinned[pin.topic] = node.device.id

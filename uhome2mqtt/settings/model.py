@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     polling: Polling = Field(default_factory=Polling)
     notifications: Notifications = Field(default_factory=Notifications, json_schema_extra=about(not_effective=True))
     commands: Commands = Field(default_factory=Commands)
-    lock_users: LockUsers = Field(default_factory=LockUsers, json_schema_extra=about(not_effective=True))
+    lock_users: LockUsers = Field(default_factory=LockUsers)
     web: Web = Field(default_factory=Web, json_schema_extra=about(also_called=("frontend", "http", "server")))
     devices: Annotated[dict[Text, Device], Allowed("device ids, each with topic, name or enabled")] = Field(
         default_factory=dict, description="What is different for single devices, by their ids in the cloud"

@@ -241,11 +241,12 @@ class LockUsers(Section):
 
     enabled: bool = Field(
         default=False,
-        description="Allow it",
+        description="Let MQTT list, add, change and delete them",
     )
     reveal_codes: bool = Field(
         default=False,
-        description="Show the codes themselves in answers",
+        description="Show codes also on bridge/response, which everybody on the broker can read; "
+        "who asks with an MQTT 5 response topic sees them in any case",
     )
 
 

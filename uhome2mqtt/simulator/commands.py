@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from uhome2mqtt.simulator import lock_users
 from uhome2mqtt.simulator.physics import Command, accepts, effect
-from uhome2mqtt.simulator.vocabulary import CommandReply, CustomData
+from uhome2mqtt.simulator.vocabulary import CommandReply, CustomData, OfflineUsers
 from uhome2mqtt.simulator.wire import (
     DEVICE_OFFLINE,
     BadRequestError,
@@ -76,9 +76,10 @@ def _parse(raw: object) -> Command:
 def _obey(cloud: SimulatedCloud, wire_id: str, device: SimDevice | None, order: Command) -> dict[str, Any]:
     if device is None:
         return device_error(wire_id, "DEVICE-DELETED", "Device does not exist")
-    if not device.online:
+    asks = order.capability == "st.lockUser" and order.name not in lock_users.WRITES
+    if not device.online and not (asks and cloud.quirks.offline_lock_users is not OfflineUsers.ERROR):
         return device_error(wire_id, "DEVICE_OFFLINE", DEVICE_OFFLINE)
-    if order.capability == "st.lockUser" and order.name not in lock_users.WRITES:
+    if asks:
         return {"id": wire_id} | lock_users.answer(device, order, cloud.quirks)
     reply = _acknowledge(cloud, device, order)
     if order.capability == "st.lockUser":

@@ -15,9 +15,11 @@ from uhome2mqtt.simulator.vocabulary import (
     CommandReply,
     CustomData,
     DeviceIds,
+    DuplicateCode,
     EmptyPayload,
     MessageId,
     OfflineQuery,
+    OfflineUsers,
     PushMode,
     PushShape,
     PushToken,
@@ -26,6 +28,7 @@ from uhome2mqtt.simulator.vocabulary import (
     TokenErrors,
     TokenReply,
     UnknownId,
+    UserTypes,
 )
 
 
@@ -132,6 +135,21 @@ class WireQuirks(LoginQuirks):
     )
     lock_users_absent: bool = Field(
         default=False, description="The answer to lockUser/list comes without `users`. (guess)"
+    )
+    offline_lock_users: OfflineUsers = Field(
+        OfflineUsers.ERROR,
+        description="What lockUser/list and get say of an offline lock: DEVICE_OFFLINE, its id alone, or what the "
+        "cloud knows. (guess)",
+    )
+    lock_user_types: UserTypes = Field(
+        UserTypes.AS_WRITTEN,
+        description="Types of lock users as they read; `opposite`: an admin as 1, a normal user as 3, as one "
+        "client's users had it. (documented)",
+    )
+    duplicate_code: DuplicateCode = Field(
+        DuplicateCode.ACCEPTED,
+        description="A code that another user of the lock has: taken, BAD-REQUEST, or acknowledged and forgotten. "
+        "(guess)",
     )
     incomplete_schedule: Schedule = Field(
         Schedule.ALL_FOUR,

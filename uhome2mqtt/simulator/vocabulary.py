@@ -98,6 +98,29 @@ class Schedule(StrEnum):
     OPTIONAL = "optional"
 
 
+class UserTypes(StrEnum):
+    """How the types of lock users read that were written."""
+
+    AS_WRITTEN = "as_written"
+    OPPOSITE = "opposite"
+
+
+class OfflineUsers(StrEnum):
+    """What an offline lock's list of users is answered with."""
+
+    ERROR = "error"
+    ABSENT = "absent"
+    CACHED = "cached"
+
+
+class DuplicateCode(StrEnum):
+    """What becomes of a lock user with the code of another."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+
+
 class PushMode(StrEnum):
     """Condition of the vendor's push service."""
 

@@ -1,0 +1,156 @@
+"""Who has a code for a lock: order, time, limits, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from uhome2mqtt.engine import Override
+from uhome2mqtt.events import StopRequested, UsersAnswered, UsersFailed
+from uhome2mqtt.model import FailureKind, Json, UsersReply
+
+from .codes import ANNA, OWNER, added, adding, answers, ask, lock
+from .driver import BACK, failure
+
+# --- order, time, limits ---
+
+
+def test_one_after_the_other() -> None:
+    """Requests about one lock wait for one another, those about several do not; commands do not wait either."""
+    house = lock()
+    ask(house, "list")
+    ask(house, "list")
+    ask(house, "list", device="back")
+    house.say("front/lock/set", "LOCK")
+    assert house.asked_of_locks() == ["Front list", "Back list"]
+    assert house.commands() == ["Front lock"]
+    house.users_answer(OWNER)
+    assert house.asked_of_locks() == ["Front list", "Back list", "Front list"]
+
+
+def test_too_many() -> None:
+    """More than ten that wait for one lock are refused."""
+    house = lock()
+    for _ in range(11):
+        ask(house, "list")
+    assert answers(house, "list") == ["BUSY"]
+
+
+def test_waited_too_long() -> None:
+    """What has waited beyond its time is not sent; nor is an order whose time has passed during the list."""
+    house = lock()
+    for _ in range(3):
+        ask(house, "add", **ANNA)
+    house.advance(31)
+    house.users_answer(OWNER)
+    assert answers(house, "add") == ["EXPIRED", "EXPIRED", "EXPIRED"]
+    assert house.asked_of_locks() == ["Front list"]
+
+
+def test_during_a_hold() -> None:
+    """While the cloud wants fewer requests a change is looked for at the end of the hold, or the last time."""
+    house = adding()
+    house.say("back/lock/set", "LOCK")
+    house.fail(FailureKind.RATE_LIMITED, 30.0)
+    house.advance(29)
+    assert len(house.users) == 2
+    house.advance(1)
+    assert len(house.users) == 3
+    house.users_fail(FailureKind.RATE_LIMITED, 300.0)
+    house.advance(25)
+    assert len(house.users) == 3
+    house.advance(1)
+    house.users_answer(added())
+    assert answers(house, "add") == ["ok"]
+
+
+def test_duplicate() -> None:
+    """The same transaction again within five minutes adds nobody; a question may be asked again."""
+    house = lock()
+    for _ in range(2):
+        ask(house, "add", **ANNA, transaction="t")
+        ask(house, "list", transaction="t")
+    assert answers(house, "add") == ["DUPLICATE"]
+    assert answers(house, "list") == []
+    ask(house, "add", device="back", **ANNA, transaction="t")
+    assert house.asked_of_locks() == ["Front list", "Back list"]
+
+
+def test_a_refused_request_is_no_transaction() -> None:
+    """A request that was refused may be sent again with its transaction once it is right."""
+    house = lock()
+    ask(house, "add", **{**ANNA, "password": "1"}, transaction="t")
+    ask(house, "add", **ANNA, transaction="t")
+    assert house.asked_of_locks() == ["Front list"]
+
+
+# --- what is not allowed, or wrong ---
+
+
+def test_off() -> None:
+    """Without `lock_users.enabled` nothing is asked, and the answer says how to change that."""
+    house = lock(lock_users=False)
+    for kind in ("list", "get", "add", "update", "delete"):
+        ask(house, kind, id=5, **ANNA)
+        assert "lock_users.enabled" in house.responses(f"lock_users/{kind}")[0]["error"]
+    assert house.users == []
+
+
+def test_policy() -> None:
+    """On a lock that MQTT may only read, codes may be read and not changed; a disabled one is left alone."""
+    house = lock(allow={"front": ()}, overrides={BACK.id: Override(enabled=False)})
+    ask(house, "add", **ANNA)
+    ask(house, "list")
+    ask(house, "list", device="back")
+    assert answers(house, "add") == ["NOT_ALLOWED"]
+    assert answers(house, "list") == ["NOT_ALLOWED"]
+    assert house.asked_of_locks() == ["Front list"]
+
+
+WRONG: dict[str, tuple[str, dict[str, Json], str]] = {
+    "no lock": ("list", {"device": "lamp"}, "lamp is no lock"),
+    "nobody": ("list", {"device": "nobody"}, "UNKNOWN_DEVICE"),
+    "no id": ("get", {}, "id is missing"),
+    "bad id": ("delete", {"id": "all"}, "id is 'all'"),
+    "too much": ("list", {"id": 5}, "takes device"),
+    "misspelt": ("get", {"idd": 5}, "did you mean 'id'?"),
+    "short": ("add", {**ANNA, "password": "482"}, "password has 3 digits"),
+    "zero": ("add", {**ANNA, "password": "0482"}, "begins with 0"),
+    "nothing": ("update", {"id": 5}, "name is missing"),
+}
+
+
+@pytest.mark.parametrize(("kind", "members", "why"), WRONG.values(), ids=WRONG)
+def test_wrong(kind: str, members: dict[str, Json], why: str) -> None:
+    """What cannot be right is refused before anything is asked."""
+    house = lock()
+    ask(house, kind, **members)
+    [answer] = house.responses(f"lock_users/{kind}")
+    assert why in answer["error"]
+    assert house.users == []
+
+
+# --- ends from outside ---
+
+
+def test_stop() -> None:
+    """When the bridge stops, everybody who waits is told, and whether the order had been sent."""
+    house = adding()
+    ask(house, "list")
+    house.take(StopRequested())
+    assert house.responses("lock_users/add")[0]["error"] == "the bridge stops; the order had been sent"
+    assert house.responses("lock_users/list")[0]["error"] == "the bridge stops"
+
+
+def test_a_lock_that_leaves() -> None:
+    """When the lock leaves the account, whoever waits is told; what comes later is nobody's."""
+    house = lock()
+    ask(house, "add", **ANNA)
+    house.users_answer(OWNER)
+    number = house.users[1].job
+    house.listed(BACK)
+    house.listed(BACK)
+    assert house.responses("lock_users/add")[0]["error"] == "the device has left the account; the order had been sent"
+    house.take(UsersAnswered(job=number, reply=UsersReply()))
+    house.take(UsersFailed(job=number, failure=failure(FailureKind.UNCERTAIN)))
+    house.advance(100)
+    assert answers(house, "add") == ["the device has left the account; the order had been sent"]

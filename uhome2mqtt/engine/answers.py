@@ -1,0 +1,65 @@
+"""Requests to the bridge itself: what was asked, and how it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from uhome2mqtt.catalogue.description import shown
+from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.projection import dump
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.events import Publish, Reply
+from uhome2mqtt.model import Json
+
+
+class RequestError(Exception):
+    """A request that is answered with an error; the text says what was given and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request; `members`: what its object holds, but for those that are about the request itself.
+
+    `latest`: monotonic seconds; later nothing may be changed for it.
+    """
+
+    name: str
+    latest: float
+    members: dict[str, Json] = field(default_factory=dict, repr=False)
+    transaction: Json = None
+    reply: Reply | None = None
+
+
+def check_members(request: Request, *allowed: str) -> None:
+    """Refuse a member that the request does not have: it would be left out without a word."""
+    for name in request.members:
+        if name not in allowed:
+            near = get_close_matches(name, allowed, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            takes = ", ".join(allowed) or "none"
+            raise RequestError(f"{request.name} has no member {shown(name)}{hint}; it takes {takes}")
+
+
+def answer(turn: Turn, config: EngineConfig, request: Request, data: Json, *, private: Json = None) -> None:
+    """Answer a request that was carried out.
+
+    `private`: what the one who asked may see instead, where it is not for everybody: it goes to the response topic of
+    the request, and to the topic that all read only if the configuration reveals codes there.
+    """
+    _publish(turn, config, request, {"status": "ok", "data": data, "error": None}, private)
+
+
+def refuse(turn: Turn, config: EngineConfig, request: Request, why: str, data: Json = None) -> None:
+    """Answer a request that was not carried out, or not as a whole."""
+    turn.note("warning", "request_refused", request=request.name, why=why)
+    _publish(turn, config, request, {"status": "error", "data": {} if data is None else data, "error": why}, None)
+
+
+def _publish(turn: Turn, config: EngineConfig, request: Request, said: dict[str, Json], private: Json) -> None:
+    said = {**said, "transaction": request.transaction}
+    whole = said if private is None else {**said, "data": private}
+    public = whole if request.reply is None and config.reveal_codes else said
+    turn.emit(Publish(topic=config.topics.bridge_response(request.name), payload=dump(public), retain=False))
+    if (reply := request.reply) is not None:
+        turn.emit(Publish(topic=reply.topic, payload=dump(whole), retain=False, correlation=reply.correlation))

@@ -1,0 +1,74 @@
+"""How the cloud is doing: what follows from every request that it answers, refuses or leaves unanswered."""
+
+from __future__ import annotations
+
+from uhome2mqtt.engine import health
+from uhome2mqtt.engine.house import EASE, LIST, POLL, House
+from uhome2mqtt.engine.timers import Timer
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.model import Failure, FailureKind, Json
+
+
+def succeeded(house: House, turn: Turn) -> None:
+    """Note that the cloud has answered; after failures nothing waits any longer."""
+    before, unauthorized = house.cloud.status, house.cloud.unauthorized
+    if house.cloud.failures:
+        _hurry(house, turn)
+    house.budget.succeeded()
+    house.cloud.succeeded()
+    if before == house.cloud.status:
+        return
+    turn.touch_bridge()
+    turn.note("info", "cloud_online", before=before)
+    if unauthorized:
+        house.bridge_event(turn, "authorization_restored")
+
+
+def failed(house: House, turn: Turn, failure: Failure) -> None:
+    """Note that a request to the cloud had no result; the log tells only of changes."""
+    before, unauthorized, first = house.cloud.status, house.cloud.unauthorized, house.cloud.failures == 0
+    house.cloud.failed(failure)
+    after = house.cloud.status
+    why: dict[str, Json] = {"error": failure.code, "why": failure.message}
+    if before == after and not first:
+        turn.note("debug", "cloud_request_failed", **why)
+        return
+    turn.touch_bridge()
+    turn.note("warning", f"cloud_{after}", before=before, **why)
+    if house.cloud.unauthorized and not unauthorized:
+        house.bridge_event(turn, "authorization_required", hint=house.config.login_hint, **why)
+
+
+def ease(house: House, turn: Turn) -> None:
+    """Ask more often again, after some time without a refusal."""
+    before = house.budget.interval
+    house.budget.ease(turn.now)
+    _budget_changed(house, turn, before)
+
+
+def heed(house: House, turn: Turn, failure: Failure) -> None:
+    """Leave what is left to commands when the cloud refuses a request for its rate, and ask less often from then on."""
+    if failure.kind is not FailureKind.RATE_LIMITED:
+        return
+    budget, before = house.budget, house.budget.interval
+    if budget.refused(turn.now, failure.retry_after):
+        seconds = round(budget.held_until - turn.now.monotonic)
+        turn.note("warning", "cloud_rate_limited", seconds=seconds, poll_interval=budget.interval)
+    _budget_changed(house, turn, before)
+
+
+def _budget_changed(house: House, turn: Turn, interval_before: float) -> None:
+    house.timers.set(Timer(EASE), house.budget.ease_at)
+    health.soon(house, turn)
+    if house.budget.interval != interval_before:
+        turn.note("info", "poll_interval_changed", before=interval_before, seconds=house.budget.interval)
+        house.measure_age_anew(turn)
+        turn.touch_bridge()
+
+
+def _hurry(house: House, turn: Turn) -> None:
+    """Let what waits out a pause after a failure happen now; where the cloud was asked too often, at the usual pace."""
+    wait = house.budget.interval if house.budget.strained else 0.0
+    for timer, waits in ((Timer(LIST), house.list_failed), (Timer(POLL), True)):
+        if waits and timer in house.timers:
+            house.timers.hasten(timer, turn.now.monotonic + wait)

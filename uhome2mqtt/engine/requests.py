@@ -1,0 +1,188 @@
+"""What is asked of the bridge itself on `bridge/request/<name>`; nothing that is asked there stays unanswered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from uhome2mqtt.catalogue.description import shown
+from uhome2mqtt.engine import background, renaming, users_side
+from uhome2mqtt.engine.addressing import nobody
+from uhome2mqtt.engine.age import TooOldError, latest
+from uhome2mqtt.engine.answers import Request, RequestError, answer, check_members, refuse
+from uhome2mqtt.engine.house import House
+from uhome2mqtt.engine.intake import read_object, read_sent_at
+from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.registry import Changes
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.errors import PayloadError
+from uhome2mqtt.events import MessageReceived, SetLogLevel
+from uhome2mqtt.model import LOG_LEVELS, Failure, Json, Source
+
+PAUSE = 10.0
+"""Seconds between two requests for everything: it costs the cloud a request for every twenty devices."""
+GET_PAUSE = 2.0
+"""Seconds between two for one device."""
+WELL = frozenset({"online", "degraded"})
+
+Action: TypeAlias = Callable[[House, Turn, Request], None]
+
+
+def received(house: House, turn: Turn, message: MessageReceived, name: str) -> None:
+    """Do what a request asks for, and answer it now or when that is done."""
+    request = Request(name=name, latest=turn.now.monotonic, reply=message.reply)
+    try:
+        members = _members(house, turn, message)
+        request = replace(request, transaction=members.pop("transaction", None))
+        sent_at = read_sent_at(members.pop("sent_at", None))
+        last = latest(message, sent_at, house.config.max_age, turn.now)
+        _action(name)(house, turn, replace(request, members=members, latest=last))
+    except (RequestError, PayloadError, TooOldError) as problem:
+        refuse(turn, house.config, request, str(problem))
+
+
+def get(house: House, turn: Turn, message: MessageReceived, level: str, node: Node | None) -> None:
+    """Query one device for somebody who wants to see it now."""
+    request = Request(name="get", latest=turn.now.monotonic, members={"device": level}, reply=message.reply)
+    try:
+        members = read_object(message.payload) if message.payload.startswith(b"{") else {}
+        request = replace(request, transaction=members.get("transaction"))
+        query = _query_one(house, turn, level, node)
+    except (RequestError, PayloadError) as problem:
+        refuse(turn, house.config, request, str(problem), request.members)
+    else:
+        house.asked.setdefault(query, []).append(request)
+
+
+def query_ended(house: House, turn: Turn, query: int, failure: Failure | None) -> None:
+    """Answer those who waited for a query."""
+    for request in house.asked.pop(query, ()):
+        if failure is not None:
+            refuse(turn, house.config, request, said(failure), request.members)
+        elif request.name == "get":
+            node = house.registry.at_level(str(request.members["device"]))
+            state = None if node is None else house.document(node, turn.now)
+            answer(turn, house.config, request, {**request.members, "state": state})
+        else:
+            devices = sum(node.enabled for node in house.registry.nodes.values())
+            answer(turn, house.config, request, {"devices": devices})
+
+
+def listed(house: House, turn: Turn, changes: Changes) -> None:
+    """Answer those who waited for a device list."""
+    waiting, house.list_asked = house.list_asked, []
+    for request in waiting:
+        found: dict[str, Json] = {
+            "devices": len(house.registry.nodes),
+            "added": [house.registry.nodes[device_id].level for device_id in changes.added],
+            "removed": [node.level for node in changes.removed],
+        }
+        answer(turn, house.config, request, found)
+
+
+def not_listed(house: House, turn: Turn, failure: Failure) -> None:
+    """Tell those who waited for a device list that there is none."""
+    waiting, house.list_asked = house.list_asked, []
+    for request in waiting:
+        refuse(turn, house.config, request, said(failure))
+
+
+def stop(house: House, turn: Turn) -> None:
+    """Answer everybody who still waits: the bridge stops."""
+    waiting = [request for requests in house.asked.values() for request in requests] + house.list_asked
+    house.asked, house.list_asked = {}, []
+    for request in waiting:
+        refuse(turn, house.config, request, "the bridge stops", request.members)
+
+
+def said(failure: Failure) -> str:
+    """Say why the cloud gave no result."""
+    return f"{failure.code}: {failure.message}" if failure.message else failure.code
+
+
+def _members(house: House, turn: Turn, message: MessageReceived) -> dict[str, Json]:
+    if message.retained:
+        house.reception.clear(turn, message.topic)
+        raise RequestError("RETAINED: a retained request is never carried out; the topic was cleared")
+    return read_object(message.payload) if message.payload else {}
+
+
+def _action(name: str) -> Action:
+    if name not in ACTIONS:
+        raise RequestError(f"UNKNOWN_REQUEST: {shown(name)} is none of {', '.join(ACTIONS)}")
+    return ACTIONS[name]
+
+
+def _query_one(house: House, turn: Turn, level: str, node: Node | None) -> int:
+    if node is None:
+        raise RequestError(nobody(house, level))
+    _check_pace(house, turn, house.last_get.get(node.device.id), GET_PAUSE)
+    query = house.query(turn, [node], Source.QUERY)
+    if query is None:
+        raise RequestError(f"NOT_ALLOWED: {level} is disabled in the configuration")
+    house.last_get[node.device.id] = turn.now.monotonic
+    return query
+
+
+def _refresh(house: House, turn: Turn, request: Request) -> None:
+    check_members(request)
+    _check_pace(house, turn, house.last_refresh, PAUSE)
+    background.poll(house, turn)
+    query = house.queries.poll
+    if query is None:
+        select = "there is no device to ask for: select devices for the OpenAPI in the Xthings Home app"
+        raise RequestError(select if house.registry.lists else nobody(house, ""))
+    house.last_refresh = turn.now.monotonic
+    house.asked.setdefault(query, []).append(request)
+
+
+def _discover(house: House, turn: Turn, request: Request) -> None:
+    check_members(request)
+    _check_pace(house, turn, house.last_discover, PAUSE)
+    background.list_devices(house, turn)
+    house.last_discover = turn.now.monotonic
+    house.list_asked.append(request)
+
+
+def _check_pace(house: House, turn: Turn, before: float | None, pause: float) -> None:
+    """Refuse what was asked for a moment ago, or while the cloud wants fewer requests."""
+    if (until := house.budget.until(turn.now)) is not None:
+        raise RequestError(f"RATE_LIMITED: the cloud has refused a request for their rate; it is asked again {until}")
+    if before is not None and (left := before + pause - turn.now.monotonic) > 0:
+        raise RequestError(f"TOO_SOON: asked for less than {pause:.0f} s ago; again in {left:.1f} s")
+
+
+def _log_level(house: House, turn: Turn, request: Request) -> None:
+    check_members(request, "level")
+    wanted = request.members.get("level")
+    level = wanted.casefold() if isinstance(wanted, str) else None
+    if level not in LOG_LEVELS:
+        raise RequestError(f"level {wanted!r} is not one of {', '.join(LOG_LEVELS)}")
+    turn.emit(SetLogLevel(level=level))
+    answer(turn, house.config, request, {"level": level})
+
+
+def _health_check(house: House, turn: Turn, request: Request) -> None:
+    check_members(request)
+    listed, cloud = house.registry.lists > 0, house.cloud.status
+    health: dict[str, Json] = {
+        "healthy": listed and cloud in WELL,
+        "cloud": cloud,
+        "listed": listed,
+        "devices": len(house.registry.nodes),
+        "mqtt_protocol": house.info["mqtt_protocol"],
+        "uptime": round(turn.now.monotonic - house.started),
+    }
+    answer(turn, house.config, request, health)
+
+
+ACTIONS: dict[str, Action] = {
+    "refresh": _refresh,
+    "discover": _discover,
+    "device/rename": renaming.rename,
+    "log_level": _log_level,
+    "health_check": _health_check,
+    **dict.fromkeys(users_side.REQUESTS, users_side.asked),
+}
+"""What can be asked for."""
