@@ -133,6 +133,17 @@ def test_memory_of_the_cloud() -> None:
     assert house.open == {}
 
 
+def test_out_of_reach_while_in_doubt() -> None:
+    """A lock that gets out of reach while a query decides is not within reach again by what was held back."""
+    house = confirmed()
+    house.report("front", lock="Unlocked", health="Online")
+    house.report("front", lock="Unlocked", health="Offline")
+    house.answer("front", lock="Unlocked", health="Offline")
+    assert house["front/connectivity"] == "offline"
+    house.advance(6)
+    assert house["front/connectivity"] == "offline"
+
+
 def test_the_next_command_of_the_lock() -> None:
     """What the next command brings about is no contradiction to the one before."""
     house = confirmed()

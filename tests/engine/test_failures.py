@@ -203,3 +203,25 @@ def test_done_before_the_answer() -> None:
     house.advance(2)
     assert house.outcomes("front") == ["confirmed push"]
     assert house.commands() == ["Front lock"]
+
+
+@pytest.mark.parametrize("code", ["INTERNAL_ERROR", "request-timeout", "BUSY"])
+def test_trouble_of_the_cloud_with_one_device(code: str) -> None:
+    """An error for the device that says nothing about the bolt is like a 5xx: sent once more, and then watched."""
+    house = running(FRONT)
+    house.say("front/lock/set", "UNLOCK")
+    house.accept(code)
+    house.advance(1)
+    house.accept(code)
+    assert house.commands() == ["Front unlock"] * 2
+    assert house.outcomes("front") == []
+    house.report("front", lock="Unlocked")
+    assert house.outcomes("front") == ["confirmed push"]
+
+
+def test_too_many_for_one_device() -> None:
+    """A device whose command was one too many is told of as rejected."""
+    house = running(FRONT)
+    house.say("front/lock/set", "UNLOCK")
+    house.accept("TOO_MANY_REQUESTS")
+    assert house.outcomes("front") == ["rejected TOO_MANY_REQUESTS"]

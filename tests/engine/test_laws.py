@@ -8,13 +8,12 @@ twice, nothing asked in the background during a hold.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from uhome2mqtt.catalogue.attributes import KNOWN, LOCK_STATE
+from uhome2mqtt.catalogue.attributes import LOCK_STATE
 from uhome2mqtt.engine import EngineConfig, Override
 from uhome2mqtt.engine.house import House
 from uhome2mqtt.events import (
@@ -31,6 +30,7 @@ from uhome2mqtt.events import (
     Started,
     StatesReported,
     StopRequested,
+    UsersAnswered,
 )
 from uhome2mqtt.model import (
     Attribute,
@@ -41,81 +41,32 @@ from uhome2mqtt.model import (
     Pin,
     Report,
     Source,
+    UsersReply,
     canonical,
     parse_json,
 )
+from uhome2mqtt.topics import GetTopic
 
 from .driver import BACK, BASE, FRONT, LAMP, PLUG, TOPICS, Driver, failure
+from .strategies import (
+    CODE,
+    LEVELS,
+    asked,
+    errors,
+    kinds,
+    left,
+    lists,
+    members,
+    payloads,
+    reports,
+    requests,
+    states,
+    topics,
+    users_replies,
+    waits,
+)
 
 HOME = (FRONT, BACK, LAMP, PLUG)
-LEVELS = {"front": FRONT.id, "back": BACK.id, "lamp": LAMP.id, "plug": PLUG.id}
-
-words: st.SearchStrategy[Json] = st.sampled_from(
-    ["Locked", "unlocked", "LOCKED", "Jammed", "Online", "Offline", "on", "off", "open", "closed", 0, 1, 2, 5, 50, "3"]
-)
-leaves: st.SearchStrategy[Json] = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
-)
-scraps: st.SearchStrategy[Json] = st.recursive(
-    leaves,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-values: st.SearchStrategy[Json] = words | words | scraps
-attributes = st.sampled_from(sorted(KNOWN)) | st.just(LOCK_STATE) | st.just(Attribute("st.new.thing"))
-states = st.dictionaries(attributes, values, max_size=4)
-errors = st.none() | st.builds(DeviceError, code=st.sampled_from(["DEVICE_OFFLINE", "OTHER"]))
-reports = st.builds(
-    Report, device_id=st.sampled_from([*LEVELS.values(), "nobody"]), states=states, error=st.none() | errors
-)
-records = st.builds(
-    replace,
-    st.sampled_from(HOME),
-    name=st.sampled_from(["Door", "門", "", "Lamp"]),
-    handle_type=st.sampled_from(["utec-lock", "utec-dimmer", "utec-switch", "unheard-of"]),
-) | st.sampled_from(HOME)
-lists = st.lists(records, max_size=5, unique_by=lambda device: device.id)
-orders: st.SearchStrategy[Json] = st.sampled_from(["LOCK", "UNLOCK", "ON", "OFF", "TOGGLE", "passage", "normal", 7, 90])
-members = st.fixed_dictionaries(
-    {},
-    optional={
-        "value": orders | scraps,
-        "lock": orders,
-        "light": orders | st.fixed_dictionaries({"state": orders, "brightness": st.integers(-1, 101)}),
-        "state": orders,
-        "brightness": orders,
-        "transaction": st.sampled_from(["a", 1, 1e300]) | scraps,
-        "sent_at": st.sampled_from(["2026-01-31T12:00:00Z", 0, 1e12]) | scraps,
-    },
-)
-payloads = (
-    orders.map(str).map(str.encode)
-    | orders.map(str).map(str.encode)
-    | members.map(json.dumps).map(str.encode)
-    | scraps.map(json.dumps).map(str.encode)
-    | st.binary(max_size=10)
-)
-topics = st.builds(
-    "/".join,
-    st.tuples(
-        st.just(BASE),
-        st.sampled_from([*LEVELS, *LEVELS, "nobody", "bridge", ""]),
-        st.sampled_from(["lock/set", "lock/set", "light/set", "switch/set", "brightness/set", "mode/set", "set", "get"])
-        | st.text(max_size=5),
-    ),
-)
-kinds = st.sampled_from(FailureKind)
-waits = st.sampled_from([None, 0.0, 3.0, 60.0, 1e6])
-left_topics = st.builds(
-    "/".join, st.tuples(st.just(BASE), st.sampled_from([*LEVELS, "old"]), st.sampled_from(["lock", "light", "stale"]))
-) | st.sampled_from([f"{BASE}/front", f"{BASE}/old", TOPICS.bridge_devices, TOPICS.discovery("uhome2mqtt_old")])
-left = st.dictionaries(
-    left_topics,
-    st.sampled_from(["LOCKED", "UNLOCKED", "", "{", '{"last_known":null,"lock":"UNLOCKED"}'])
-    | scraps.map(json.dumps)
-    | st.just(json.dumps([{"id": "x", "topic": "front"}, {"id": "y", "topic": "old"}])),
-    max_size=5,
-)
 
 
 class Bridge(RuleBasedStateMachine):
@@ -126,6 +77,7 @@ class Bridge(RuleBasedStateMachine):
         """Start with a pin for every device, so that its topic level is known here."""
         config = EngineConfig(
             topics=TOPICS,
+            lock_users=True,
             allow={"back": ("LOCK",)},
             overrides={PLUG.id: Override(enabled=not disabled)},
             json_state=json_state,
@@ -135,6 +87,7 @@ class Bridge(RuleBasedStateMachine):
         self.locks: dict[str, Json] = {}
         self.read = False
         self.seen = 0
+        self.requested = 0
         self.house.take(Started())
 
     # --- what may happen ---
@@ -190,8 +143,39 @@ class Bridge(RuleBasedStateMachine):
         reply=st.none() | st.just(Reply(topic="answers", correlation=b"1")),
     )
     def message(self, *, topic: str, payload: bytes, retained: bool, expiry: float | None, reply: Reply | None) -> None:
+        asks = isinstance(TOPICS.parse_command(topic), GetTopic)
+        payload = payload or b"x" if asks else payload  # an empty one may be the echo of a topic that was cleared
+        self.requested += asks and not retained
         message = MessageReceived(topic=topic, payload=payload, retained=retained, expiry=expiry, reply=reply)
         self.house.take(message)
+
+    @rule(
+        name=requests,
+        members=asked,
+        retained=st.sampled_from([False, False, False, True]),
+        expiry=st.sampled_from([None, None, 0.0, 1.5]),
+        reply=st.none() | st.just(Reply(topic="answers", correlation=b"1")),
+    )
+    def asked(self, *, name: str, members: Json, retained: bool, expiry: float | None, reply: Reply | None) -> None:
+        self.requested += 1
+        self.house.say(f"bridge/request/{name}", members, retained=retained, expiry=expiry, reply=reply)
+
+    @rule(level=st.sampled_from(sorted(LEVELS)))
+    def got(self, level: str) -> None:
+        self.requested += 1
+        self.house.say(f"{level}/get", "{}")
+
+    @precondition(lambda self: self.house.jobs_in_flight)
+    @rule(reply=users_replies)
+    def users_answered(self, reply: UsersReply) -> None:
+        number = next(iter(self.house.jobs_in_flight))
+        del self.house.jobs_in_flight[number]
+        self.house.take(UsersAnswered(job=number, reply=reply))
+
+    @precondition(lambda self: self.house.jobs_in_flight)
+    @rule(kind=kinds, retry_after=waits)
+    def users_failed(self, kind: FailureKind, retry_after: float | None) -> None:
+        self.house.users_fail(kind, retry_after)
 
     @rule(level=st.sampled_from(["front", "back"]), word=st.sampled_from(["LOCK", "UNLOCK"]))
     def turned(self, level: str, word: str) -> None:
@@ -267,16 +251,24 @@ class Bridge(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_unlocked_that_was_not_reported(self) -> None:
-        """UNLOCKED is published only while it is what the lock's last report says."""
+        """UNLOCKED is published only while it is what the lock's last report says, or a query decides about that."""
+        inside: House = vars(self.house.engine)["_house"]
         new, self.seen = self.house.published[self.seen :], len(self.house.published)
         for publish in new:
             level, _, key = publish.topic.removeprefix(f"{BASE}/").partition("/")
             shown = parse_json(publish.payload) if not key and publish.payload else publish.payload
             lock = shown.get("lock") if isinstance(shown, dict) else shown if key == "lock" else None
-            if level in LEVELS and lock == "UNLOCKED":
-                assert self.locks[LEVELS[level]] == "unlocked"
+            if level in LEVELS and lock == "UNLOCKED" and self.locks[LEVELS[level]] != "unlocked":
+                assert inside.doubts.is_open(LEVELS[level])
             if key in {"result", "event", "devices", "info"} and publish.payload:
                 parse_json(publish.payload)
+
+    @invariant()
+    def no_code_is_seen(self) -> None:
+        """Keep codes out of the log and of everything that is retained or for everybody."""
+        public = [each.payload for each in self.house.published if each.retain or each.topic != "answers"]
+        assert CODE not in json.dumps(public)
+        assert CODE not in repr(self.house.notes)
 
     @invariant()
     def the_policy_is_kept(self) -> None:
@@ -310,14 +302,24 @@ class Bridge(RuleBasedStateMachine):
         stray = self.house.broker.keys() - wanted.keys() - standing.keys() - (inside.left_over or {}).keys()
         assert not [topic for topic in stray if topic.endswith(("/lock", "/availability", "/stale"))]
 
+    @property
+    def answers(self) -> int:
+        """How many answers there were to requests."""
+        start = f"{BASE}/bridge/response"
+        return sum(publish.topic.startswith(start) for publish in self.house.published)
+
     def teardown(self) -> None:
         """Let all requests fail and time pass: then every command has ended, once."""
         for _ in range(20):
             while self.house.in_flight:
                 self.house.fail(FailureKind.UNCERTAIN)
+            while self.house.jobs_in_flight:
+                self.house.users_fail(FailureKind.UNCERTAIN)
             self.house.end_queries(FailureKind.UNREACHABLE)
+            self.house.list_failed()
             self.house.advance(10)
         assert self.house.ended.keys() == self.house.deadlines.keys()
+        assert self.answers == self.requested
 
 
 class Stopped(Bridge):
@@ -327,6 +329,7 @@ class Stopped(Bridge):
         """Stop: every command has ended, once, without the need of time."""
         self.house.take(StopRequested())
         assert self.house.ended.keys() == self.house.deadlines.keys()
+        assert self.answers == self.requested
 
 
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

@@ -21,7 +21,7 @@ from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.engine.user_jobs import Jobs
 from uhome2mqtt.events import DevicesListed, Now, Publish, QueryStates, SavePins
-from uhome2mqtt.model import Json, Outcome, Pin, Source
+from uhome2mqtt.model import Device, Json, Outcome, Pin, Source
 
 BRIDGE = ""
 """The owner of the bridge's own topics; no device id is empty."""
@@ -93,12 +93,14 @@ class House:
 
     def query(self, turn: Turn, nodes: Iterable[Node], source: Source, *, poll: bool = False) -> int | None:
         """Ask for the states of devices; None where there is nobody to ask for."""
-        devices = tuple(node.device for node in nodes if node.enabled)
-        if not devices:
-            return None
+        devices = [node.device for node in nodes if node.enabled]
+        return self.ask(turn, devices, source, poll=poll) if devices else None
+
+    def ask(self, turn: Turn, devices: Iterable[Device], source: Source, *, poll: bool = False) -> int:
+        """Ask for the states of devices, and give the query's number."""
         number = self.commands.number()
         self.queries.opened(number, Query(asked=turn.now.monotonic, poll=poll))
-        turn.emit(QueryStates(query=number, devices=devices, source=source))
+        turn.emit(QueryStates(query=number, devices=tuple(devices), source=source))
         return number
 
     def must_wait(self, turn: Turn, work: Timer) -> bool:

@@ -21,7 +21,12 @@ def reported(house: House, turn: Turn, report: Report, source: Source, asked: fl
         house.note_once(turn, "unknown_attribute", name, model=node.device.model)
     if report.error is not None:
         turn.note("info", "device_error", device=node.level, error=report.error.code, why=report.error.message)
-    _take(house, turn, node, _believed(house, turn, node, report, source, query), source, asked)
+    if is_out_of_reach(report):
+        # What the cloud remembers decides nothing, and what was held back came while the device was within reach.
+        settle(house, turn, report.device_id)
+    else:
+        report = _believed(house, turn, node, report, source, query)
+    _take(house, turn, report, source, asked)
 
 
 def take_stock(house: House, turn: Turn) -> None:
@@ -34,14 +39,14 @@ def take_stock(house: House, turn: Turn) -> None:
 
 def settle(house: House, turn: Turn, device_id: str) -> None:
     """Believe what was held back, since nothing has decided against it."""
-    held, node = house.doubts.undecided(device_id), house.registry.nodes.get(device_id)
+    held = house.doubts.undecided(device_id)
     house.timers.cancel(Timer(DOUBT, device_id))
-    if held is not None and held[0].states and node is not None:
-        _take(house, turn, node, *held, asked=turn.now.monotonic)
+    if held is not None and held[0].states and device_id in house.registry.nodes:
+        _take(house, turn, *held, asked=turn.now.monotonic)
 
 
-def _take(house: House, turn: Turn, node: Node, report: Report, source: Source, asked: float) -> None:
-    merged = merge(node, report, source, turn.now)
+def _take(house: House, turn: Turn, report: Report, source: Source, asked: float) -> None:
+    merged = merge(house.registry.nodes[report.device_id], report, source, turn.now)
     house.earlier.discard(report.device_id)
     if house.registry.observed(merged):
         house.inventory_changed = True
@@ -54,22 +59,18 @@ def _take(house: House, turn: Turn, node: Node, report: Report, source: Source, 
 def _believed(house: House, turn: Turn, node: Node, report: Report, source: Source, query: int | None) -> Report:
     """Give what may be taken of a report at once: what contradicts a fresh confirmation waits for another query.
 
-    The memory of the cloud for a device out of reach contradicts nothing; and where the cloud wants fewer requests, the
-    newest report is believed.
+    Where the cloud wants fewer requests, the newest report is believed.
     """
-    doubts, device_id = house.doubts, report.device_id
+    doubts, device_id = house.doubts, node.device.id
     wanted = house.commands.wanted(device_id)
-    if not doubts.is_open(device_id) and node.enabled and not is_out_of_reach(report):
-        names = doubts.contradicted(report, wanted, turn.now)
-        if names and not house.budget.held(turn.now):
-            _doubt(house, turn, node, names, report, source)
+    names = set() if doubts.is_open(device_id) else doubts.contradicted(report, wanted, turn.now)
+    if names and not house.budget.held(turn.now):
+        _doubt(house, turn, node, names, report, source)
     return doubts.sift(report, query, wanted)
 
 
 def _doubt(house: House, turn: Turn, node: Node, names: set[Attribute], report: Report, source: Source) -> None:
-    deciding = house.query(turn, [node], Source.CONFIRM)
-    if deciding is None:
-        return
+    deciding = house.ask(turn, [node.device], Source.CONFIRM)
     house.doubts.opened(node.device.id, names, deciding, source)
     house.timers.set(Timer(DOUBT, node.device.id), turn.now.monotonic + DECIDED_WITHIN)
     said: dict[str, Json] = {str(name): report.states[name] for name in sorted(names)}

@@ -159,6 +159,7 @@ def _log_level(house: House, turn: Turn, request: Request) -> None:
     level = wanted.casefold() if isinstance(wanted, str) else None
     if level not in LOG_LEVELS:
         raise RequestError(f"level {wanted!r} is not one of {', '.join(LOG_LEVELS)}")
+    turn.note("info", "log_level_changed", to=level)
     turn.emit(SetLogLevel(level=level))
     answer(turn, house.config, request, {"level": level})
 

@@ -16,8 +16,11 @@ class Transactions:
 
     def repeats(self, transaction: tuple[str, ...], now: Now) -> bool:
         """Tell whether this was given less than five minutes ago."""
-        self._until = {known: until for known, until in self._until.items() if until > now.monotonic}
+        # All are remembered for the same time, so that the first to come is the first to go.
+        while self._until and (oldest := next(iter(self._until.items())))[1] <= now.monotonic:
+            del self._until[oldest[0]]
         return transaction in self._until
 
     def remember(self, transaction: tuple[str, ...], now: Now) -> None:
+        """Take note of one that does not repeat another."""
         self._until[transaction] = now.monotonic + REMEMBERED

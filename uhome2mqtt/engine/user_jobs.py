@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -114,6 +114,9 @@ class Jobs:
     def get(self, number: int) -> Job | None:
         return self._jobs.get(number)
 
+    def __getitem__(self, number: int) -> Job:
+        return self._jobs[number]
+
     def put(self, job: Job) -> None:
         self._jobs[job.id] = job
 
@@ -122,6 +125,3 @@ class Jobs:
 
     def of(self, device_id: str) -> list[Job]:
         return [job for job in self._jobs.values() if job.device_id == device_id]
-
-    def all(self) -> Iterable[Job]:
-        return list(self._jobs.values())

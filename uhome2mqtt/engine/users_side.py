@@ -73,9 +73,7 @@ def failed(house: House, turn: Turn, event: UsersFailed) -> None:
 
 def look(house: House, turn: Turn, number: int) -> None:
     """Look whether a change has happened; while the cloud wants fewer requests only once, the last time."""
-    job = house.jobs.get(number)
-    if job is None:
-        return
+    job = house.jobs[number]
     last = job.since + CONFIRM_AFTER[-1]
     if house.budget.held(turn.now) and turn.now.monotonic < last:
         house.timers.set(Timer(USERS, job.id), min(house.budget.held_until, last))
@@ -203,12 +201,14 @@ def _tell(house: House, turn: Turn, job: Job, reply: UsersReply) -> None:
 
 def _end(house: House, turn: Turn, job: Job, why: str | None = None) -> None:
     """Answer the request of a job: it was carried out, or `why` not."""
+    subject_id = job.user_id if job.seen is None else job.seen.id
     data: dict[str, Json] = {"device": house.registry.nodes[job.device_id].level}
-    if job.user_id:
-        data["id"] = job.user_id
+    if subject_id:
+        data["id"] = subject_id
     if job.seen is not None and job.kind != "delete":
-        data |= {"id": job.seen.id, "user": lock_users.shown(job.seen, codes=False)}
+        data["user"] = lock_users.shown(job.seen, codes=False)
     if why is None:
+        turn.note("info", "lock_users_changed", device=data["device"], request=job.kind, user=subject_id, job=job.id)
         answer(turn, house.config, job.request, data)
     else:
         refuse(turn, house.config, job.request, why, data)
