@@ -162,7 +162,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "commands: {allow: {lock: [LCOK, mode], Hall: all}}": (
         (
             "commands.allow: got a mapping, but lock has LCOK, and known are LOCK, UNLOCK, normal, passage, locked, "
-            "ON, OFF, TOGGLE, lock, mode, switch, light, brightness; allowed is <rules> <one line>"
+            "ON, OFF, TOGGLE, lock, mode, switch, light, brightness, lock_users; allowed is <rules> <one line>"
         ),
     ),
     "commands: {allow: {'': []}}": ("commands.allow: got a mapping, but it is empty; allowed is <rules> <one line>",),

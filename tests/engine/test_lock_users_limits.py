@@ -96,14 +96,21 @@ def test_off() -> None:
 
 
 def test_policy() -> None:
-    """On a lock that MQTT may only read, codes may be read and not changed; a disabled one is left alone."""
-    house = lock(allow={"front": ()}, overrides={BACK.id: Override(enabled=False)})
+    """Who may not unlock changes no codes either, unless the configuration says so; reading is another matter."""
+    house = lock(allow={"front": ("LOCK", "mode"), "back": ("lock_users",), "lock": ()})
     ask(house, "add", **ANNA)
     ask(house, "list")
-    ask(house, "list", device="back")
+    ask(house, "add", device="back", **ANNA)
     assert answers(house, "add") == ["NOT_ALLOWED"]
+    assert house.asked_of_locks() == ["Front list", "Back list"]
+
+
+def test_disabled() -> None:
+    """A disabled lock is left alone."""
+    house = lock(overrides={BACK.id: Override(enabled=False)})
+    ask(house, "list", device="back")
     assert answers(house, "list") == ["NOT_ALLOWED"]
-    assert house.asked_of_locks() == ["Front list"]
+    assert house.users == []
 
 
 WRONG: dict[str, tuple[str, dict[str, Json], str]] = {

@@ -132,6 +132,28 @@ def test_refused(members: dict[str, Json], why: str) -> None:
     assert house.broker == before
 
 
+RULES: dict[str, tuple[str, ...] | None] = {"front": ("LOCK",), "Back": (), "free": None, "switch": None}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"device": "front", "topic": "other"},
+        {"device": "back", "name": "Other"},
+        {"device": "back", "topic": "free"},
+        {"device": "lamp", "name": "Free"},
+        {"device": "lamp", "name": "switch"},
+    ],
+)
+def test_no_way_around_the_policy(members: dict[str, Json]) -> None:
+    """A new name lets nobody out of a rule of the configuration, nor under one for others."""
+    house = running(FRONT, BACK, LAMP, config=EngineConfig(topics=TOPICS, allow=RULES))
+    before = dict(house.broker)
+    assert str(rename(house, **members)["error"]).startswith("NOT_ALLOWED: commands.allow has a rule for ")
+    assert house.broker == before
+    assert rename(house, device="lamp", topic="cellar", name="Cellar")["status"] == "ok"
+
+
 def test_before_the_first_list() -> None:
     """Before the first device list nobody can be found, and the answer says why."""
     house = Driver()

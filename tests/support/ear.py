@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import aiomqtt
@@ -16,10 +16,16 @@ from aiomqtt import ProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from .mosquitto import Mosquitto
 from .patience import eventually
 
 Wanted = str | Callable[[str], bool]
+
+
+class Server(Protocol):
+    """A broker as far as its clients know it: a loopback port."""
+
+    @property
+    def port(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +42,10 @@ class Heard:
 class Ear:
     """Everything heard so far, oldest first; topics are given below the base topic."""
 
-    def __init__(self, broker: Mosquitto, base: str) -> None:
+    def __init__(self, broker: Server, base: str, version: ProtocolVersion = ProtocolVersion.V5) -> None:
         self.broker = broker
         self.base = base
+        self.version = version
         self.heard: list[Heard] = []
         self.connected = asyncio.Event()
         self._client: aiomqtt.Client | None = None
@@ -87,7 +94,7 @@ class Ear:
         """Listen until cancelled, over as many connections as it takes."""
         while True:
             with suppress(aiomqtt.MqttError):
-                async with client(self.broker) as self._client:
+                async with client(self.broker, self.version) as self._client:
                     await self._client.subscribe(f"{self.base}/#", qos=1)
                     self.connected.set()
                     async for message in self._client.messages:
@@ -97,9 +104,9 @@ class Ear:
 
 
 @asynccontextmanager
-async def ear(broker: Mosquitto, base: str) -> AsyncIterator[Ear]:
+async def ear(broker: Server, base: str, version: ProtocolVersion = ProtocolVersion.V5) -> AsyncIterator[Ear]:
     """Listen as long as the context lasts."""
-    listener = Ear(broker, base)
+    listener = Ear(broker, base, version)
     task = asyncio.create_task(listener.listen())
     await eventually(lambda: task.done() or listener.connected.is_set())
     yield listener
@@ -108,7 +115,7 @@ async def ear(broker: Mosquitto, base: str) -> AsyncIterator[Ear]:
         await task
 
 
-def client(broker: Mosquitto | int, version: ProtocolVersion = ProtocolVersion.V5, **options: Any) -> aiomqtt.Client:
+def client(broker: Server | int, version: ProtocolVersion = ProtocolVersion.V5, **options: Any) -> aiomqtt.Client:
     """Make a client of a broker or of a port, not yet connected."""
     port = broker if isinstance(broker, int) else broker.port
     # Without this a publish waits 40 ms behind every acknowledgement.
@@ -125,7 +132,7 @@ def properties(**values: Any) -> Properties:
     return made
 
 
-async def held(broker: Mosquitto | int, base: str) -> Mapping[str, str]:
+async def held(broker: Server | int, base: str) -> Mapping[str, str]:
     """Give what the broker retains below a base topic; a marker behind it says that it was all."""
     marker = f"marker/{uuid4()}"
     found: dict[str, str] = {}

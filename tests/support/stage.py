@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from aiomqtt import ProtocolVersion
+
 from uhome2mqtt.compose import run_bridge
 from uhome2mqtt.daemon import Daemon
 from uhome2mqtt.settings import Settings, load
@@ -60,7 +62,7 @@ class Stage:
                 "api_url": f"{cloud}/action",
                 "timeout": 5,
             },
-            "mqtt": {"url": self.broker.url, "base_topic": base},
+            "mqtt": {"url": f"mqtt://127.0.0.1:{self.broker.port}", "base_topic": base},
             "homeassistant": {"discovery_prefix": f"{base}/ha", "status_topic": f"{base}/ha/status"},
             "polling": {"interval": 10},
             "web": {"port": 0},
@@ -129,10 +131,12 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(directory: Path, broker: Mosquitto) -> AsyncIterator[Stage]:
+async def staged(
+    directory: Path, broker: Mosquitto, version: ProtocolVersion = ProtocolVersion.V5
+) -> AsyncIterator[Stage]:
     """Prepare a stage with an account and a base topic of its own; whatever is played there, no secret may be seen."""
     base = f"test-{uuid4().hex[:8]}"
-    async with account() as served, ear(broker, base) as listening:
+    async with account() as served, ear(broker, base, version) as listening:
         stage = Stage(directory=directory, broker=broker, account=served, ear=listening)
         try:
             yield stage

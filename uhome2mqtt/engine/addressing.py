@@ -22,5 +22,5 @@ def device_of(house: House, request: Request) -> Node:
 def nobody(house: House, named: str) -> str:
     """Say that there is no such device, as far as that is known."""
     if not house.registry.lists:
-        return f"the device list has not been read yet, since the cloud is {house.cloud.status}"
+        return f"NO_DEVICE_LIST: the device list has not been read yet, since the cloud is {house.cloud.status}"
     return f"UNKNOWN_DEVICE: {shown(named)} is no id, topic level or unique name of a device in bridge/devices"

@@ -20,7 +20,7 @@ def latest(message: MessageReceived, sent_at: float | None, max_age: float, now:
         age = now.utc.timestamp() - sent_at
         if abs(age) > max_age:
             when = f"{age:.0f} s old" if age > 0 else f"from {-age:.0f} s in the future: compare the clocks"
-            raise TooOldError(f"the command is {when}; at most {max_age:.0f} s are allowed")
+            raise TooOldError(f"the message is {when}; at most {max_age:.0f} s are allowed")
         left = min(left, max_age - age)
     if message.expiry is not None:
         left = min(left, message.expiry)

@@ -50,7 +50,7 @@ def _assert_everything(house: House, turn: Turn) -> None:
 def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     """Take what arrived on a command topic."""
     topic = house.config.topics.parse_command(event.topic)
-    if topic is None or house.reception.is_echo(turn, event):
+    if topic is None or house.reception.is_echo(turn, event, house.info["mqtt_protocol"]):
         return
     if isinstance(topic, RequestTopic):
         requests.received(house, turn, event, topic.name)

@@ -8,6 +8,8 @@ from uhome2mqtt.catalogue import Intent
 from uhome2mqtt.catalogue.attributes import KINDS
 from uhome2mqtt.engine.node import Node
 
+CODES = frozenset({"unlock", "lock_users"})
+"""Entries that let MQTT change who has a code."""
 _AMBIGUOUS = frozenset({"lock"})
 """A key that is also a word. In a list of what is allowed it means the word: nobody who writes `lock` allows UNLOCK."""
 
@@ -21,9 +23,15 @@ def allows(allow: Mapping[str, tuple[str, ...] | None], node: Node, key: str, in
     return entries is None or _listed({entry.casefold() for entry in entries}, key, intent)
 
 
-def read_only(allow: Mapping[str, tuple[str, ...] | None], node: Node) -> bool:
-    """Tell whether MQTT may give the device no command at all."""
-    return _entries(allow, node) == ()
+def allows_codes(allow: Mapping[str, tuple[str, ...] | None], node: Node) -> bool:
+    """Tell whether codes of a lock may be changed: who may add one can open the door."""
+    entries = _entries(allow, node)
+    return entries is None or not CODES.isdisjoint(entry.casefold() for entry in entries)
+
+
+def names(allow: Mapping[str, tuple[str, ...] | None], subject: str) -> bool:
+    """Tell whether there is a rule for what is called so."""
+    return subject.casefold() in {known.casefold() for known in allow}
 
 
 def _entries(allow: Mapping[str, tuple[str, ...] | None], node: Node) -> tuple[str, ...] | None:

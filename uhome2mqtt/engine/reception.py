@@ -21,7 +21,7 @@ from uhome2mqtt.topics import GetTopic, SetTopic
 
 SHOWN_PAYLOAD = 256
 ECHO_WITHIN = 5.0
-"""Seconds; a broker that speaks MQTT 5 passes on no echo at all, and none may be waited for then."""
+"""Seconds; one that was lost with its connection must not be waited for."""
 
 
 class RefusalError(Exception):
@@ -42,12 +42,15 @@ class Reception:
         self._transactions = Transactions()
         self._cleared: dict[str, float] = {}
 
-    def is_echo(self, turn: Turn, message: MessageReceived) -> bool:
-        """Tell an emptied topic from a message: the broker passes on that we, or somebody, cleared it."""
+    def is_echo(self, turn: Turn, message: MessageReceived, protocol: Json) -> bool:
+        """Tell an emptied topic from a message: the broker passes on that we, or somebody, cleared it.
+
+        With MQTT 5 our own clears do not come back, so that an empty message is one.
+        """
         if message.payload:
             return False
         cleared = self._cleared.pop(message.topic, float("-inf"))
-        return message.retained or turn.now.monotonic < cleared + ECHO_WITHIN
+        return message.retained or (protocol != "5" and turn.now.monotonic < cleared + ECHO_WITHIN)
 
     def refuse_retained(self, turn: Turn, message: MessageReceived, topic: SetTopic | GetTopic) -> None:
         """Refuse what the broker kept, or will keep, for everybody who connects, and clear it.
@@ -61,6 +64,7 @@ class Reception:
 
     def clear(self, turn: Turn, topic: str) -> None:
         """Clear what the broker kept on a command topic."""
+        self._cleared = {each: at for each, at in self._cleared.items() if turn.now.monotonic < at + ECHO_WITHIN}
         self._cleared[topic] = turn.now.monotonic
         turn.emit(Publish(topic=topic, payload="", qos=1))
 

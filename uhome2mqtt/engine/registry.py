@@ -58,7 +58,7 @@ class Registry:
         """Give a device another topic level and name; without an alias the name is the cloud's again."""
         self._pinned.pop(node.level, None)
         self._levels.pop(node.level, None)
-        renamed = replace(node, level=level, alias=alias, name=self._name(node.device, alias))
+        renamed = replace(node, level=level, alias=alias, name=self.name_of(node.device, alias))
         self.nodes[node.device.id] = renamed
         self._levels[level] = node.device.id
         self._pin(renamed)
@@ -112,7 +112,7 @@ class Registry:
         """Make or renew a node; renewing keeps everything that was reported."""
         override = self._config.overrides.get(device.id, Override())
         if (known := self.nodes.get(device.id)) is not None:
-            node = replace(known, device=device, name=self._name(device, known.alias), missing_lists=0)
+            node = replace(known, device=device, name=self.name_of(device, known.alias), missing_lists=0)
             self._pin(node)
             return node
         pin = self.pins.get(device.id)
@@ -120,7 +120,7 @@ class Registry:
         node = Node(
             device=device,
             level=override.topic or self._level(device, pin),
-            name=self._name(device, alias),
+            name=self.name_of(device, alias),
             listed_at=now.monotonic,
             alias=alias,
             enabled=override.enabled,
@@ -129,7 +129,8 @@ class Registry:
         self._pin(node)
         return node
 
-    def _name(self, device: Device, alias: str) -> str:
+    def name_of(self, device: Device, alias: str) -> str:
+        """Choose the name that is shown: the configuration's, else the one given by a request, else the app's."""
         override = self._config.overrides.get(device.id, Override())
         return override.name or alias or device.name or device.id
 

@@ -8,6 +8,7 @@ from uhome2mqtt.engine.answers import Request, RequestError, answer, check_membe
 from uhome2mqtt.engine.config import Override
 from uhome2mqtt.engine.house import House
 from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.policy import names
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.model import Json
 from uhome2mqtt.topics import MAX_SLUG, is_level
@@ -24,6 +25,7 @@ def rename(house: House, turn: Turn, request: Request) -> None:
     override = house.config.overrides.get(node.device.id, Override())
     level = _level(house, node, request.members.get("topic"), override)
     alias = _alias(node, request.members, override)
+    _check_policy(house, node, level, house.registry.name_of(node.device, alias))
     renamed = house.registry.rename(node, level, alias)
     # What an earlier run retained under the old topics is not repeated under the new ones.
     house.earlier.discard(node.device.id)
@@ -63,3 +65,12 @@ def _alias(node: Node, members: dict[str, Json], override: Override) -> str:
         rule = f"a name is a text of at most {LONGEST_NAME} characters; null gives the device the app's name again"
         raise RequestError(f"name {shown(wanted)} cannot be used: {rule}")
     return wanted
+
+
+def _check_policy(house: House, node: Node, level: str, name: str) -> None:
+    """Let nobody slip out of a rule of the configuration, or under another one, by a new name."""
+    changed = {said for pair in ((node.level, level), (node.name, name)) if pair[0] != pair[1] for said in pair}
+    for said in sorted(changed):
+        if names(house.config.allow, said):
+            rule = f"commands.allow has a rule for {shown(said)}, which a new name must neither leave nor gain"
+            raise RequestError(f"NOT_ALLOWED: {rule}; name the device there by its id, {node.device.id}")

@@ -38,7 +38,9 @@ def received(house: House, turn: Turn, message: MessageReceived, name: str) -> N
         sent_at = read_sent_at(members.pop("sent_at", None))
         last = latest(message, sent_at, house.config.max_age, turn.now)
         _action(name)(house, turn, replace(request, members=members, latest=last))
-    except (RequestError, PayloadError, TooOldError) as problem:
+    except TooOldError as problem:
+        refuse(turn, house.config, request, f"EXPIRED: {problem}")
+    except (RequestError, PayloadError) as problem:
         refuse(turn, house.config, request, str(problem))
 
 

@@ -12,7 +12,7 @@ from uhome2mqtt.engine.answers import Request, RequestError, answer, check_membe
 from uhome2mqtt.engine.house import USERS, House
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.pending import CONFIRM_AFTER
-from uhome2mqtt.engine.policy import read_only
+from uhome2mqtt.engine.policy import allows_codes
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
@@ -95,8 +95,8 @@ def _check_device(house: House, node: Node, *, changes: bool) -> None:
         raise RequestError(f"{node.level} is no lock: it is a {node.kind}")
     if not node.enabled:
         raise RequestError(f"NOT_ALLOWED: {node.level} is disabled in the configuration")
-    if changes and read_only(house.config.allow, node):
-        raise RequestError(f"NOT_ALLOWED: commands.allow lets MQTT only read {node.level}")
+    if changes and not allows_codes(house.config.allow, node):
+        raise RequestError(f"NOT_ALLOWED: commands.allow has neither UNLOCK nor lock_users for {node.level}")
 
 
 def _job(house: House, turn: Turn, request: Request, node: Node, kind: str) -> Job:

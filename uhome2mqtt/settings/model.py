@@ -129,7 +129,8 @@ def _conflicts(settings: Settings) -> Iterator[Conflict]:
 def _unknown_words(commands: Commands) -> Iterator[Conflict]:
     """Find words in commands.allow that nothing takes: a misspelt one would silently forbid what it means."""
     takes = {row.key: row.settable for row in DESCRIPTIONS if row.parse is not None}
-    known = dict.fromkeys((*(word for words in takes.values() for word in words if word.isalpha()), *takes))
+    words_taken = (word for words in takes.values() for word in words if word.isalpha())
+    known = dict.fromkeys((*words_taken, *takes, "lock_users"))
     for subject, words in {} if commands.allow == "all" else commands.allow.items():
         for word in () if words == "all" else words:
             if word.casefold() not in {name.casefold() for name in known}:

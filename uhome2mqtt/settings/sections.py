@@ -227,7 +227,7 @@ class Commands(Section):
         "all",
         description=(
             "What MQTT may set, e.g. {lock: [LOCK, mode]} to never unlock; [] is read only, "
-            "and what no rule names is allowed"
+            "and what no rule names is allowed; who may not UNLOCK changes no codes unless lock_users is in the list"
         ),
         json_schema_extra=about(also_called=("allowed", "deny", "permissions")),
     )
