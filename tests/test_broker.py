@@ -193,6 +193,16 @@ async def test_properties(mosquitto: Mosquitto, listener: Ear) -> None:
         assert second.expiry is None
 
 
+@pytest.mark.parametrize("topic", ["a/" * 250 + "a", "$SYS/x", "a" * 1025])
+async def test_unusable_response_topic(mosquitto: Mosquitto, listener: Ear, topic: str) -> None:
+    """A response topic for which a broker might hang up on us is none; the message itself is told of."""
+    async with at_work(link(mosquitto.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        await listener.say("front_door/lock/set", "LOCK", properties=properties(ResponseTopic=topic))
+        assert (await bridge.until(MessageReceived)).reply is None
+        assert bridge.all(BrokerDisconnected) == []
+
+
 async def test_own_messages(mosquitto: Mosquitto) -> None:
     """Under MQTT 5 the bridge does not hear itself, whatever response topic a message names and whatever it clears.
 

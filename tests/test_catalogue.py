@@ -20,8 +20,8 @@ from uhome2mqtt.catalogue.attributes import (
     SWITCH,
     documented,
 )
-from uhome2mqtt.catalogue.description import EntityDescription, shown
-from uhome2mqtt.model import Attribute, Device, Json
+from uhome2mqtt.catalogue.description import EntityDescription
+from uhome2mqtt.model import Attribute, Device, Json, quoted
 
 ROWS = {row.key: row for row in DESCRIPTIONS}
 ALWAYS = {"connectivity", "stale", "last_reported"}
@@ -207,4 +207,4 @@ SHOWN: dict[str, tuple[Json, str]] = {
 @pytest.mark.parametrize(("payload", "text"), SHOWN.values(), ids=SHOWN)
 def test_payloads_in_messages(payload: Json, text: str) -> None:
     """A payload is quoted in a message so that spaces show, and cut to 60 characters."""
-    assert shown(payload) == text
+    assert quoted(payload) == text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from uhome2mqtt import lock_users
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.lock_users import on_lock, read_id, read_user, shown, shows
+from uhome2mqtt.lock_users import on_lock, read_id, read_user, rendered, shows
 from uhome2mqtt.model import Command, Json, LockUser
 from uhome2mqtt.simulator import Quirks, SimDevice, demo_household
 from uhome2mqtt.simulator.lock_users import check
@@ -122,7 +122,7 @@ def test_names_that_are_refused(change: dict[str, Json], text: str) -> None:
         ("TEMPORARY ", "is 'TEMPORARY '"),
         ("\u1d43dmin", "is 'ᵃdmin'"),
         (123456, "is …"),
-        ("x" * 100, "is '" + "x" * 58 + "…"),
+        ("x" * 100, "is '" + "x" * 56 + "..."),
     ],
 )
 def test_types_that_are_refused(value: Json, given_as: str) -> None:
@@ -420,16 +420,16 @@ def tim(**changes: Json) -> LockUser:
 def test_users_are_shown() -> None:
     """With codes everything that the cloud tells is shown."""
     head = {"id": 7, "name": "Tim", "type": 2, "status": 1, "sync_status": 0}
-    assert shown(tim(keyCode=2468), codes=True) == head | CARRIED | {"keyCode": 2468}
-    assert list(shown(tim(), codes=True)) == [*head, *CARRIED]
+    assert rendered(tim(keyCode=2468), codes=True) == head | CARRIED | {"keyCode": 2468}
+    assert list(rendered(tim(), codes=True)) == [*head, *CARRIED]
 
 
 def test_users_are_shown_without_codes() -> None:
     """Without codes nothing is shown that might be one under another name."""
     head = {"id": 7, "name": "Tim", "type": 2, "status": 1, "sync_status": 0}
-    assert shown(tim(keyCode=2468), codes=False) == head | CARRIED | {"password": "***"}
-    assert shown(tim(password=None), codes=False) == head | {k: v for k, v in CARRIED.items() if k != "password"}
-    assert shown(LockUser(id=7, name=""), codes=False) == {
+    assert rendered(tim(keyCode=2468), codes=False) == head | CARRIED | {"password": "***"}
+    assert rendered(tim(password=None), codes=False) == head | {k: v for k, v in CARRIED.items() if k != "password"}
+    assert rendered(LockUser(id=7, name=""), codes=False) == {
         "id": 7,
         "name": "",
         "type": None,

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from uhome2mqtt.catalogue.description import shown
-from uhome2mqtt.model import MAX_DEPTH, Attribute, Json, attribute, canonical, capability_of, parse_json
+from uhome2mqtt.model import MAX_DEPTH, Attribute, Json, attribute, canonical, capability_of, parse_json, quoted
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """How fast a machine is decides about no test."""
@@ -120,7 +119,7 @@ def test_what_was_read_can_be_shown_and_written_anywhere(depth: int) -> None:
         assert depth > MAX_DEPTH
     else:
         assert depth <= MAX_DEPTH
-        assert _deeper(400, lambda: (shown(parsed), json.dumps(parsed)))
+        assert _deeper(400, lambda: (quoted(parsed), json.dumps(parsed)))
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from uhome2mqtt.lock_users import LIST, get, on_lock, shown
+from uhome2mqtt.lock_users import LIST, get, on_lock, rendered
 from uhome2mqtt.model import DeviceError, Json, LockUser, UsersReply
 from uhome2mqtt.simulator import Quirks, demo_household
 from uhome2mqtt.simulator.lock_users import answer
@@ -98,13 +98,13 @@ def test_the_simulated_cloud_is_read() -> None:
     """What the simulated cloud tells of its users is read to the last member."""
     lock = demo_household()[0]
     users = decode_users_reply(of_lock(**_answer(LIST.name)), LOCK).users or ()
-    assert [shown(user, codes=True) for user in users] == [user.listed() for user in lock.users]
+    assert [rendered(user, codes=True) for user in users] == [user.listed() for user in lock.users]
     assert all(on_lock(user) for user in users)
     for true in lock.users:
         user = decode_users_reply(of_lock(**_answer("get", **get(true.id).arguments)), LOCK).user
         assert user is not None
-        assert shown(user, codes=True) == true.shown()
-        assert shown(user, codes=False) == true.listed() | {"password": "***"}
+        assert rendered(user, codes=True) == true.shown()
+        assert rendered(user, codes=False) == true.listed() | {"password": "***"}
 
 
 def _answer(name: str, **arguments: Json) -> dict[str, Json]:
@@ -123,9 +123,9 @@ JSON: st.SearchStrategy[Json] = st.recursive(
 @PATIENT
 @given(payload=st.dictionaries(WORDS, JSON) | st.builds(of_lock, users=JSON, user=JSON, error=JSON))
 def test_any_payload_is_read(payload: dict[str, Json]) -> None:
-    """Whatever a reply holds, it is read; no code is shown of it unless codes are, and no repr holds one."""
+    """Whatever a reply holds, it is read; no code is rendered of it unless codes are, and no repr holds one."""
     reply = decode_users_reply(payload, LOCK)
     users = [*(reply.users or ()), *([reply.user] if reply.user else [])]
     for user in users:
-        assert shown(user, codes=False).get("password") in {None, "***"}
+        assert rendered(user, codes=False).get("password") in {None, "***"}
         assert "password" not in repr(LockUser(id=user.id, name="", extra=user.extra))

@@ -48,6 +48,8 @@ SETTLED_AFTER = 10.0
 
 VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 UNSUPPORTED_VERSION = 132
+LONGEST_REPLY_TOPIC, MOST_REPLY_LEVELS = 1024, 100
+"""Bytes, levels. mosquitto passes on a response topic of more than 200 levels, and hangs up on who publishes there."""
 OURS = "uhome2mqtt"
 """The user property that tells our own messages, which some brokers send back although they were asked not to."""
 REFUSED = 0x80
@@ -318,13 +320,24 @@ def _received(topic: str, message: aiomqtt.Message) -> MessageReceived:
     properties = message.properties
     expiry = getattr(properties, "MessageExpiryInterval", None)
     reply = getattr(properties, "ResponseTopic", None)
-    usable = isinstance(reply, str) and bool(reply) and not set(reply) & set("+#\0")
+    usable = isinstance(reply, str) and _can_be_published_to(reply)
     return MessageReceived(
         topic=topic,
         payload=message.payload,
         retained=message.retain,
         expiry=None if expiry is None else float(expiry),
         reply=Reply(topic=str(reply), correlation=getattr(properties, "CorrelationData", None)) if usable else None,
+    )
+
+
+def _can_be_published_to(topic: str) -> bool:
+    """Tell whether no broker hangs up on us for a topic that somebody wants his answer on."""
+    return (
+        topic.isprintable()
+        and not topic.startswith("$")
+        and not set(topic) & set("+#")
+        and 0 < len(topic.encode(errors="replace")) <= LONGEST_REPLY_TOPIC
+        and topic.count("/") < MOST_REPLY_LEVELS
     )
 
 

@@ -54,6 +54,8 @@ from uhome2mqtt.state_dir import StateDir
 QUERIES_AT_ONCE = 4
 CONFIRMATIONS_AT_ONCE = 4
 """Slots of their own: who waits for a bolt does not wait for the poll of a thousand others."""
+USERS_AT_ONCE = 4
+"""Requests about keypad codes: all connections together are twenty, and a command must not wait for one."""
 SAVE_REQUESTS_EVERY = 900.0
 """Seconds between two writes of the request counts: flash memory wears, and a crash may cost a few counts."""
 STOP_WITHIN = 3.0
@@ -96,6 +98,7 @@ class Daemon:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._query_slots = asyncio.Semaphore(QUERIES_AT_ONCE)
         self._confirm_slots = asyncio.Semaphore(CONFIRMATIONS_AT_ONCE)
+        self._users_slots = asyncio.Semaphore(USERS_AT_ONCE)
         self._outbox: list[SendCommand] = []
         self._save_requests_at = 0.0
         self._pins: SavePins | None = None
@@ -243,7 +246,8 @@ class Daemon:
     def _manage_users(self, effect: ManageUsers) -> None:
         async def ask() -> None:
             left = effect.not_after
-            reply = await self._cloud.lock_users(effect.device, effect.action, lambda: left - now().monotonic)
+            async with self._users_slots:
+                reply = await self._cloud.lock_users(effect.device, effect.action, lambda: left - now().monotonic)
             self.tell(UsersAnswered(job=effect.job, reply=reply))
 
         task = self._request(ask(), lambda why: self.tell(UsersFailed(job=effect.job, failure=why)))

@@ -78,7 +78,7 @@ class CloudError(UhomeToMqttError):
     """A request to the cloud that had no result."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.code}: {failure.message}" if failure.message else failure.code)
+        super().__init__(failure.text)
         self.failure = failure
 
 

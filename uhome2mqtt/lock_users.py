@@ -6,7 +6,6 @@ and what stands where a code is expected is described but never quoted.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from difflib import get_close_matches
 from typing import TypeAlias, TypeGuard
 
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.model import Command, Json, LockUser, canonical, whole_number
+from uhome2mqtt.model import Command, Json, LockUser, canonical, quoted, whole_number
 
 CAPABILITY = "st.lockUser"
 
@@ -37,9 +36,8 @@ _MEANT = {"code": "password", "pin": "password", "days": "weeks"}
 _ALWAYS: dict[str, Json] = {"weeks": [*DAYS], "timerange": ["00:00", "23:59"], "limit": 0}
 
 _MOMENT, _TIME = "%Y-%m-%d %H:%M", "%H:%M"
+MOST_PROBLEMS = 10
 _LARGEST_ID = 2**63 - 1
-_QUOTED = 60
-_NUMBER = re.compile(r"\d{3,}")
 
 _ONE_OF_TYPES = 'send "permanent" (0), "temporary" (2) or "admin" (3)'
 _CODE = "send 4 to 8 digits, the first of them not 0"
@@ -76,7 +74,7 @@ def delete(user_id: int) -> Command:
 # --- what users are shown as ---
 
 
-def shown(user: LockUser, *, codes: bool) -> dict[str, Json]:
+def rendered(user: LockUser, *, codes: bool) -> dict[str, Json]:
     """Give the JSON object of a user; without `codes` only what is known to hold none."""
     told: dict[str, Json] = {
         "id": user.id,
@@ -135,7 +133,8 @@ def read_user(members: Mapping[str, Json], utc: datetime) -> dict[str, Json]:
         dates = {}
     schedule = _read(dates, {**_SCHEDULE, "daterange": lambda value: _daterange(value, utc)}, problems)
     if problems:
-        raise PayloadError("; ".join(problems))
+        more = f"; and {len(problems) - MOST_PROBLEMS:,} more" if len(problems) > MOST_PROBLEMS else ""
+        raise PayloadError("; ".join(problems[:MOST_PROBLEMS]) + more)
     return {**user, **schedule}
 
 
@@ -153,7 +152,7 @@ def _unknown(name: str) -> str:
     plain = name.strip().casefold()
     close = [_MEANT[plain]] if plain in _MEANT else get_close_matches(plain, _MEMBERS, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}? " if close else ""
-    return f"{_quoted(name)} is unknown: {hint}allowed are {', '.join(_MEMBERS)}"
+    return f"{quoted(name)} is unknown: {hint}allowed are {', '.join(_MEMBERS)}"
 
 
 def _kind(value: Json) -> str:
@@ -163,12 +162,7 @@ def _kind(value: Json) -> str:
 
 
 def _given(value: Json) -> str:
-    return "is missing" if value is None else f"is {_quoted(value)}"
-
-
-def _quoted(value: Json) -> str:
-    text = _NUMBER.sub("…", repr(value))
-    return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
+    return "is missing" if value is None else f"is {quoted(value)}"
 
 
 def _name(value: Json) -> Json:

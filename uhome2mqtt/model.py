@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -67,6 +68,31 @@ def _containers(values: Iterable[Json]) -> list[list[Json] | dict[str, Json]]:
 
 Attribute = NewType("Attribute", str)
 """A readable attribute as `<capability>.<name>`, case-folded: `st.lock.lockstate`."""
+
+
+LONGEST_QUOTE = 60
+_CODE = re.compile(r"\d{4,}")
+
+
+def quoted(given: Json) -> str:
+    """Quote what somebody sent, cut to a readable length and without what may be a keypad code that went astray."""
+    text = masked(repr(given))
+    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 3]}..."
+
+
+def masked(text: str) -> str:
+    """Replace runs of four digits and more."""
+    return _CODE.sub("…", text)
+
+
+def harmless(given: Json) -> Json:
+    """Give what somebody sent as it may be repeated to everybody."""
+    if isinstance(given, list):
+        return [harmless(each) for each in given]
+    if isinstance(given, dict):
+        return {masked(name): harmless(value) for name, value in given.items()}
+    text = masked(str(given))
+    return given if text == str(given) else text
 
 
 def attribute(capability: str, name: str) -> Attribute:
@@ -213,6 +239,11 @@ class Failure:
     code: str
     message: str
     retry_after: float | None = None
+
+    @property
+    def text(self) -> str:
+        """Say it in one line."""
+        return f"{self.code}: {self.message}" if self.message else self.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

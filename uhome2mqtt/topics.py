@@ -182,6 +182,14 @@ class Topics:
         levels = topic.removeprefix(f"{self.discovery_prefix}/").split("/")
         return topic.startswith(f"{self.discovery_prefix}/device/") and len(levels) == 3 and levels[-1] == "config"  # noqa: PLR2004 - device, node, config
 
+    def is_bridges_own(self, topic: str) -> bool:
+        """Tell whether the bridge tells of itself on a topic; its answers to requests are not meant."""
+        match self._levels(topic):
+            case ["bridge", *rest]:
+                return rest[:1] != ["response"]
+            case _:
+                return False
+
     def _levels(self, topic: str) -> list[str]:
         prefix = f"{self.base}/"
         return topic[len(prefix) :].split("/") if topic.startswith(prefix) else []

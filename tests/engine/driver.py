@@ -108,6 +108,7 @@ class Driver:
         self.broker: dict[str, str] = {}
         self.published: list[Publish] = []
         self.sent: list[SendCommand] = []
+        self.sent_at: dict[int, float] = {}
         self.users: list[ManageUsers] = []
         self.jobs_in_flight: dict[int, ManageUsers] = {}
         self.levels: list[str] = []
@@ -306,8 +307,9 @@ class Driver:
 
     def _managed(self, effect: ManageUsers) -> None:
         assert self.monotonic < effect.not_after, "something about codes was sent after its time"
-        flying = {other.device.id for other in self.jobs_in_flight.values()}
-        assert effect.device.id not in flying, "two requests about the codes of one lock in flight"
+        orders = {"add", "update", "delete"}
+        flying = {other.device.id for other in self.jobs_in_flight.values() if other.action.name in orders}
+        assert effect.action.name not in orders or effect.device.id not in flying, "two changes of one lock in flight"
         self.users.append(effect)
         self.jobs_in_flight[effect.job] = effect
 
@@ -373,4 +375,5 @@ class Driver:
         flying = {other.device.id for other in self.in_flight.values()}
         assert effect.device.id not in flying, "two requests of one device in flight"
         self.sent.append(effect)
+        self.sent_at[effect.command] = self.monotonic
         self.in_flight[effect.command] = effect

@@ -74,7 +74,7 @@ topics = st.builds(
     "/".join,
     st.tuples(
         st.just(BASE),
-        st.sampled_from([*LEVELS, *LEVELS, "nobody", "bridge", ""]),
+        st.sampled_from([*LEVELS, *LEVELS, "new", "nobody", "bridge", ""]),
         st.sampled_from(["lock/set", "lock/set", "light/set", "switch/set", "brightness/set", "mode/set", "set", "get"])
         | st.text(max_size=5),
     ),

@@ -167,6 +167,38 @@ def test_a_command_while_in_doubt() -> None:
     assert house["front/lock"] == "UNLOCKED"
 
 
+@pytest.mark.parametrize("end", ["time", "failure", "offline"])
+def test_what_was_held_back_confirms_nothing_later(end: str) -> None:
+    """What was reported before a command and held back does not confirm it, however the doubt ends."""
+    house = confirmed()
+    house.advance(1)
+    house.report("front", lock="Unlocked", health="Online")
+    house.advance(1)
+    house.say("front/lock/set", "UNLOCK")
+    house.accept()
+    house.advance(0.5)
+    if end == "failure":
+        house.end_queries(FailureKind.UNCERTAIN)
+    elif end == "offline":
+        house.report("front", lock="Locked", health="Offline")
+    else:
+        house.advance(4)
+    assert house.outcomes("front")[-1] == "accepted"
+
+
+def test_confirmed_again_while_in_doubt() -> None:
+    """A second confirmation is protected like the first, though the query about that has not been answered yet."""
+    house = confirmed()
+    house.report("front", lock="Unlocked", health="Online")
+    house.say("front/lock/set", "LOCK")
+    house.accept()
+    house.report("front", lock="Locked", health="Online")
+    house.mark()
+    house.report("front", lock="Unlocked", health="Online")
+    assert house["front/lock"] == "LOCKED"
+    assert house.looks() == [0]
+
+
 def test_a_device_that_leaves() -> None:
     """A device that leaves the account while a query decides leaves nothing behind."""
     house = confirmed()

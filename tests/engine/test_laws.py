@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from uhome2mqtt.catalogue.attributes import LOCK_STATE
 from uhome2mqtt.engine import EngineConfig, Override
-from uhome2mqtt.engine.house import House
+from uhome2mqtt.engine.house import DOUBT, House
+from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.events import (
     BrokerConnected,
     BrokerDisconnected,
@@ -88,6 +89,7 @@ class Bridge(RuleBasedStateMachine):
         self.read = False
         self.seen = 0
         self.requested = 0
+        self.heard: list[tuple[str, Json, float]] = []
         self.house.take(Started())
 
     # --- what may happen ---
@@ -208,7 +210,8 @@ class Bridge(RuleBasedStateMachine):
     def queried(self, *, said: st.DataObject, ends: bool, kind: FailureKind | None, retry_after: float | None) -> None:
         number = said.draw(st.sampled_from(sorted(self.house.open)))
         answers = said.draw(st.lists(reports, max_size=3))
-        self._reported(*answers)
+        [asked] = [at for at, query in self.house.asked if query.query == number]
+        self._reported(*answers, asked=asked)
         source = self.house.open[number].source
         self.house.take(StatesReported(reports=tuple(answers), source=source, query=number))
         if kind is not None:
@@ -242,10 +245,12 @@ class Bridge(RuleBasedStateMachine):
         self.house.monotonic += seconds
         self.house.advance(0)
 
-    def _reported(self, *said: Report) -> None:
+    def _reported(self, *said: Report, asked: float | None = None) -> None:
+        when = self.house.monotonic if asked is None else asked
         for report in said:
             if LOCK_STATE in report.states:
                 self.locks[report.device_id] = canonical(report.states[LOCK_STATE])
+                self.heard.append((report.device_id, canonical(report.states[LOCK_STATE]), when))
 
     # --- what always holds ---
 
@@ -259,9 +264,19 @@ class Bridge(RuleBasedStateMachine):
             shown = parse_json(publish.payload) if not key and publish.payload else publish.payload
             lock = shown.get("lock") if isinstance(shown, dict) else shown if key == "lock" else None
             if level in LEVELS and lock == "UNLOCKED" and self.locks[LEVELS[level]] != "unlocked":
-                assert inside.doubts.is_open(LEVELS[level])
+                assert Timer(DOUBT, LEVELS[level]) in inside.timers
             if key in {"result", "event", "devices", "info"} and publish.payload:
                 parse_json(publish.payload)
+
+    @invariant()
+    def a_lock_is_confirmed_by_its_report(self) -> None:
+        """Confirm no lock or unlock but by a report of that state that came, or was asked for, after it was sent."""
+        for note in self.house.noted("command_confirmed"):
+            if note.fields["key"] == "lock":
+                wanted = f"{str(note.fields['payload']).casefold()}ed"
+                sent = self.house.sent_at[int(str(note.fields["id"]))]
+                device = next(sent.device.id for sent in self.house.sent if sent.command == note.fields["id"])
+                assert any((device, wanted) == heard[:2] and heard[2] >= sent for heard in self.heard)
 
     @invariant()
     def no_code_is_seen(self) -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from uhome2mqtt.events import UsersFailed
+from uhome2mqtt.events import Reply, UsersFailed
 from uhome2mqtt.model import FailureKind, Json
 
 from .codes import ANNA, GUEST, OWNER, REPLY, added, adding, answers, ask, everything_published, lock
-from .driver import failure
+from .driver import Driver, failure
 
 # --- questions ---
 
@@ -49,6 +49,35 @@ def test_without_a_response_topic(*, reveal: bool, shown: Json) -> None:
     ask(house, "get", id=GUEST.id)
     house.users_answer(user=replace(GUEST, extra={"password": 94587}))
     assert house.responses("lock_users/get")[0]["data"]["user"]["password"] == shown
+
+
+def test_the_response_topic_of_all() -> None:
+    """A response topic that all can read makes no code private."""
+    house = lock()
+    everywhere = Reply(topic="uhome2mqtt/bridge/response/lock_users/get")
+    house.say("bridge/request/lock_users/get", {"device": "front", "id": GUEST.id}, reply=everywhere)
+    house.users_answer(user=replace(GUEST, extra={"password": 94587}))
+    assert "94587" not in everything_published(house)
+
+
+ASTRAY: dict[str, tuple[str, Json]] = {
+    "a list": ("bridge/request/lock_users/add", ["Anna", 4829156]),
+    "a number": ("bridge/request/lock_users/add", 4829156),
+    "in place of the device": ("bridge/request/lock_users/add", {"device": "4829156"}),
+    "in place of the time": ("bridge/request/lock_users/add", {"device": "front", "sent_at": "4829156"}),
+    "as a name": ("bridge/request/lock_users/get", {"device": "front", "4829156": 3}),
+    "on a topic of a key": ("front/lock/set", {"name": "Anna", "pin": "4829156"}),
+    "on a topic of no key": ("front/lock_users/set", {"value": {"pin": ["4829156", 4829156]}}),
+    "on the topic of a device": ("front/set", {"name": "Anna", "password": 4829156, "4829156": "4829156"}),
+}
+
+
+@pytest.mark.parametrize(("topic", "payload"), ASTRAY.values(), ids=ASTRAY)
+def test_codes_that_went_astray(topic: str, payload: Json) -> None:
+    """A code in the wrong place of a message is in no log line and in no answer."""
+    house = lock()
+    house.say(topic, payload)
+    assert "4829156" not in everything_published(house) + repr(house.notes)
 
 
 @pytest.mark.parametrize("kind", ["list", "get"])
@@ -139,6 +168,18 @@ def test_never_on_the_lock() -> None:
     assert house.monotonic - house.marked == pytest.approx(56)
 
 
+def test_a_name_that_the_cloud_changes() -> None:
+    """Where nobody of that name comes, the error names those who did."""
+    house = adding()
+    for _ in range(60):
+        house.advance(1)
+        while house.jobs_in_flight:
+            house.users_answer(OWNER, GUEST, added(name="ANNA"))
+    [answer] = house.responses("lock_users/add")
+    assert answer["error"].startswith("NOT_REPORTED")
+    assert [user["id"] for user in answer["data"]["new"]] == [328417]
+
+
 def test_never_in_the_list() -> None:
     """An addition that never shows ends as an error; looks without a result show nothing either."""
     house = adding()
@@ -181,21 +222,21 @@ def test_refused_by_the_cloud(kind: str) -> None:
     """A change that the cloud refuses ends there, with the cloud's own code."""
     house = lock()
     ask(house, kind, **(ANNA if kind != "delete" else {}), **({"id": GUEST.id} if kind != "add" else {}))
-    house.users_answer(OWNER, GUEST)
+    house.users_answer(OWNER, GUEST, user=GUEST if kind == "update" else None)
     house.users_answer(error="BAD-REQUEST")
     assert answers(house, kind) == ["BAD-REQUEST"]
     house.advance(100)
     assert len(house.users) == 2
 
 
-@pytest.mark.parametrize("kind", ["update", "delete"])
-def test_unknown_user(kind: str) -> None:
-    """Nobody is changed or removed who is not in the list."""
+@pytest.mark.parametrize(("kind", "asked"), [("update", "get"), ("delete", "list")])
+def test_unknown_user(kind: str, asked: str) -> None:
+    """Nobody is changed or removed whom the cloud does not show."""
     house = lock()
     ask(house, kind, id=5, **(ANNA if kind == "update" else {}))
     house.users_answer(OWNER)
     assert answers(house, kind) == ["UNKNOWN_USER"]
-    assert house.asked_of_locks() == ["Front list"]
+    assert house.asked_of_locks() == [f"Front {asked}"]
 
 
 def test_no_change_without_a_list() -> None:
@@ -213,7 +254,7 @@ def test_update() -> None:
     """A change is sent as a whole, and answered once `get` shows it and the lock has it."""
     house = lock()
     ask(house, "update", id=str(GUEST.id), **ANNA)
-    house.users_answer(OWNER, GUEST)
+    house.users_answer(user=replace(GUEST, extra={"password": 1111}))
     sent = house.users[1].action
     assert (sent.name, sent.arguments["id"], sent.arguments["password"]) == ("update", GUEST.id, 482915)
     house.users_answer(listed=False)
@@ -230,11 +271,39 @@ def test_update() -> None:
     assert "482915" not in everything_published(house) + repr(house.notes)
 
 
+def blind() -> Driver:
+    """Give a bridge with an update that changes nothing that `get` could show, just ordered."""
+    house = lock()
+    ask(house, "update", id=GUEST.id, **ANNA)
+    house.users_answer(user=replace(GUEST, name="Anna", extra={"password": 482915}))
+    return house
+
+
+def test_update_that_nothing_can_show() -> None:
+    """An update of what cannot be read, such as the type, is answered with what is known: that the cloud took it."""
+    house = blind()
+    house.users_answer(listed=False)
+    house.advance(1)
+    house.users_answer(user=replace(GUEST, name="Anna", extra={"password": 482915}))
+    [answer] = house.responses("lock_users/update")
+    assert answer["status"] == "ok"
+    assert "nothing that can be read tells it from how it was" in answer["data"]["note"]
+
+
+def test_update_that_may_have_been_taken_and_that_nothing_can_show() -> None:
+    """Where neither the cloud's answer nor a look can tell, the error of the order is the answer."""
+    house = blind()
+    house.users_fail(FailureKind.UNCERTAIN)
+    [answer] = house.responses("lock_users/update")
+    assert answer["error"].startswith("uncertain_code")
+    assert "note" not in answer["data"]
+
+
 def test_update_that_does_not_show() -> None:
     """A change that `get` does not tell of within 56 s is told as not reported."""
     house = lock()
     ask(house, "update", id=GUEST.id, **ANNA)
-    house.users_answer(GUEST)
+    house.users_answer(user=GUEST)
     house.users_answer(listed=False)
     for _ in range(60):
         house.advance(1)

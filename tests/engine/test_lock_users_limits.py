@@ -8,23 +8,52 @@ from uhome2mqtt.engine import Override
 from uhome2mqtt.events import StopRequested, UsersAnswered, UsersFailed
 from uhome2mqtt.model import FailureKind, Json, UsersReply
 
-from .codes import ANNA, OWNER, added, adding, answers, ask, lock
+from .codes import ANNA, GUEST, OWNER, added, adding, answers, ask, lock
 from .driver import BACK, failure
 
 # --- order, time, limits ---
 
 
 def test_one_after_the_other() -> None:
-    """Requests about one lock wait for one another, those about several do not; commands do not wait either."""
+    """Changes of one lock wait until the one before is known; those of several locks, questions and commands do not."""
     house = lock()
+    ask(house, "delete", id=GUEST.id)
+    ask(house, "add", **ANNA)
+    ask(house, "delete", id=GUEST.id, device="back")
     ask(house, "list")
-    ask(house, "list")
-    ask(house, "list", device="back")
     house.say("front/lock/set", "LOCK")
-    assert house.asked_of_locks() == ["Front list", "Back list"]
-    assert house.commands() == ["Front lock"]
-    house.users_answer(OWNER)
     assert house.asked_of_locks() == ["Front list", "Back list", "Front list"]
+    assert house.commands() == ["Front lock"]
+    house.users_answer(GUEST)
+    house.users_answer(GUEST)
+    assert house.asked_of_locks()[3:] == ["Front delete", "Back delete"]
+    house.users_answer(GUEST)
+    assert answers(house, "list") == ["ok"]
+    house.users_answer(listed=False)
+    assert house.asked_of_locks()[5:] == ["Front list"]
+
+
+def test_the_next_addition() -> None:
+    """The next addition begins when the one before shows, not only when the lock has it; each finds its own."""
+    house = adding()
+    ask(house, "add", **{**ANNA, "password": "111111"})
+    house.advance(1)
+    house.users_answer(OWNER, GUEST)
+    assert len(house.users) == 3
+    house.advance(1)
+    house.users_answer(OWNER, GUEST, added(sync_status=0))
+    assert house.asked_of_locks()[4:] == ["Front list"]
+    house.users_answer(OWNER, GUEST, added(sync_status=0))
+    house.users_answer(listed=False)
+    house.advance(1)
+    both = (OWNER, GUEST, added(sync_status=0), added(id=9))
+    house.users_answer(*both)
+    house.users_answer(*both)
+    [answer] = house.responses("lock_users/add")
+    assert answer["data"]["id"] == 9
+    house.advance(1)
+    house.users_answer(OWNER, GUEST, added(), added(id=9))
+    assert house.responses("lock_users/add")[1]["data"]["id"] == 328417
 
 
 def test_too_many() -> None:
@@ -36,11 +65,12 @@ def test_too_many() -> None:
 
 
 def test_waited_too_long() -> None:
-    """What has waited beyond its time is not sent; nor is an order whose time has passed during the list."""
+    """What has waited beyond its time is told so then; nor is an order sent whose time has passed during the list."""
     house = lock()
     for _ in range(3):
         ask(house, "add", **ANNA)
-    house.advance(31)
+    house.advance(30)
+    assert answers(house, "add") == ["EXPIRED", "EXPIRED"]
     house.users_answer(OWNER)
     assert answers(house, "add") == ["EXPIRED", "EXPIRED", "EXPIRED"]
     assert house.asked_of_locks() == ["Front list"]
@@ -72,7 +102,7 @@ def test_duplicate() -> None:
     assert answers(house, "add") == ["DUPLICATE"]
     assert answers(house, "list") == []
     ask(house, "add", device="back", **ANNA, transaction="t")
-    assert house.asked_of_locks() == ["Front list", "Back list"]
+    assert house.asked_of_locks() == ["Front list"] * 3 + ["Back list"]
 
 
 def test_a_refused_request_is_no_transaction() -> None:

@@ -90,7 +90,9 @@ def test_a_free_topic() -> None:
     house = running(FRONT, BACK, pins={"gone": Pin(topic="cellar")})
     rename(house, device="front", topic="entrance")
     assert rename(house, device="back", topic="front")["status"] == "ok"
-    assert rename(house, device="Back", topic="cellar")["error"] == "topic 'cellar' is taken by device gone"
+    assert rename(house, device="Back", topic="cellar")["error"] == (
+        "topic 'cellar' is taken by device gone, which is not in the account now"
+    )
 
 
 REFUSED: dict[str, tuple[dict[str, Json], str]] = {

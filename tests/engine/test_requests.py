@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from uhome2mqtt.engine import EngineConfig, Override
 from uhome2mqtt.events import Reply, StatesReported, StopRequested
 from uhome2mqtt.model import FailureKind, Source
 
-from .driver import BACK, BASE, FRONT, LAMP, PLUG, Driver, running
+from .driver import BACK, BASE, FRONT, LAMP, PLUG, TOPICS, Driver, running
 from .reports import report_of
 
 REPLY = Reply(topic="my/answers", correlation=b"7")
@@ -271,7 +272,50 @@ def test_get_of_a_device_that_leaves() -> None:
     house.listed(BACK)
     house.listed(BACK)
     house.end_queries()
-    assert house.responses("get")[0]["data"] == {"device": "front", "state": None}
+    assert errors(house, "get") == ["UNKNOWN_DEVICE"]
+
+
+def test_get_of_a_device_that_is_renamed() -> None:
+    """Whoever has the topic level in the end: the answer is about the device that was asked for."""
+    house = running(FRONT, BACK)
+    house.report("back", lock="Unlocked")
+    house.say("front/get", "")
+    ask(house, "device/rename", {"device": "front", "topic": "x"})
+    ask(house, "device/rename", {"device": "back", "topic": "front"})
+    house.answer("front", lock="Locked")
+    [answer] = house.responses("get")
+    assert (answer["data"]["device"], answer["data"]["state"]["lock"]) == ("x", "LOCKED")
+
+
+def test_gets_do_not_pile_up() -> None:
+    """While the cloud is slow, a further `get` of a device waits for the answer to the one before."""
+    house = running(FRONT)
+    house.mark()
+    for number in range(4):
+        house.say("front/get", {"transaction": number})
+        house.advance(2)
+    assert len(house.asked) == 1
+    house.answer("front", lock="Locked")
+    assert [answer["transaction"] for answer in house.responses("get")] == [0, 1, 2, 3]
+    house.say("front/get", "")
+    assert len(house.asked) == 2
+
+
+def test_get_that_is_old() -> None:
+    """A `get` that says that it was sent long ago is not carried out."""
+    house = running(FRONT)
+    house.mark()
+    house.say("front/get", {"sent_at": "2026-01-31T11:59:00Z"})
+    assert errors(house, "get") == ["EXPIRED"]
+    assert house.asked == []
+
+
+def test_all_disabled() -> None:
+    """Where the configuration has disabled all devices there is nothing to refresh."""
+    house = running(FRONT, config=EngineConfig(topics=TOPICS, overrides={FRONT.id: Override(enabled=False)}))
+    ask(house, "refresh")
+    house.say("front/get", "")
+    assert errors(house, "refresh") == errors(house, "get") == ["NOT_ALLOWED"]
 
 
 def test_stop() -> None:
@@ -294,3 +338,41 @@ def test_one_report_of_many() -> None:
     assert house.responses("refresh") == []
     house.end_queries()
     assert house.responses("refresh")[0]["status"] == "ok"
+
+
+OWN = [
+    "back/lock/set", "back/get", "bridge/request/refresh", "bridge/state", "bridge/event", "back", "back/lock",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("topic", [*(f"{BASE}/{topic}" for topic in OWN), "homeassistant/device/x/config"])
+def test_a_response_topic_that_is_our_own(topic: str) -> None:
+    """The bridge writes no answer where it tells states or hears commands: that topic is no response topic."""
+    house = running(FRONT, BACK)
+    house.report("back", lock="Locked")
+    before = house.history("back/lock"), house.history("back")
+    house.say("front/lock/set", "LOCK", reply=Reply(topic=topic))
+    ask(house, "health_check", reply=Reply(topic=topic))
+    house.accept()
+    house.report("front", lock="Locked")
+    answers = [each for each in house.published if each.topic == topic and "event_type" in each.payload]
+    assert [each for each in answers if "device_added" not in each.payload] == []
+    assert (house.history("back/lock"), house.history("back")) == before
+    assert house.outcomes("front") == ["accepted", "confirmed push"]
+    assert len(house.noted("response_topic_ignored")) == 2
+
+
+@pytest.mark.parametrize("topic", [f"{BASE}/my/answers", f"{BASE}/bridge/response/x", "elsewhere/front/lock"])
+def test_other_response_topics(topic: str) -> None:
+    """Any other topic is one, also below the base topic."""
+    house = running(FRONT)
+    ask(house, "health_check", reply=Reply(topic=topic))
+    assert [each.topic for each in house.published if each.topic == topic] == [topic]
+
+
+def test_the_response_topic_of_all() -> None:
+    """Who names the bridge's own response topic gets one answer there, with his correlation data."""
+    house = running(FRONT)
+    ask(house, "health_check", reply=Reply(topic=f"{BASE}/bridge/response/health_check", correlation=b"9"))
+    [answer] = [each for each in house.published if each.topic.endswith("response/health_check")]
+    assert answer.correlation == b"9"

@@ -255,6 +255,7 @@ def test_get_asks_for_one_device() -> None:
     house.say("front/get", "")
     house.say("front/get", "please")
     house.say("back/get", "")
+    house.end_queries()
     house.advance(2)
     house.say("front/get", "")
     house.say("nobody/get", "")
@@ -263,4 +264,9 @@ def test_get_asks_for_one_device() -> None:
         (0, (BACK,)),
         (pytest.approx(2), (FRONT,)),
     ]
-    assert [answer["error"].partition(":")[0] for answer in house.responses("get")] == ["TOO_SOON", "UNKNOWN_DEVICE"]
+    assert [answer["error"] and answer["error"].partition(":")[0] for answer in house.responses("get")] == [
+        "TOO_SOON",
+        None,
+        None,
+        "UNKNOWN_DEVICE",
+    ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.model import Attribute, Command, Device, Json, canonical
+from uhome2mqtt.model import Attribute, Command, Device, Json, canonical, quoted
 
 Values: TypeAlias = "Mapping[Attribute, Json]"
 """What is known of a device, as reported; what is not known is absent."""
@@ -101,13 +101,7 @@ def one_of(payload: Json, words: Mapping[str, Intent]) -> Intent:
         for allowed, intent in words.items():
             if payload.casefold() == allowed.casefold():
                 return intent
-    raise PayloadError(f"{shown(payload)} is not one of {', '.join(words)}")
-
-
-def shown(payload: Json) -> str:
-    """Quote a payload for a message, cut to a readable length."""
-    text = repr(payload)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line's worth
+    raise PayloadError(f"{quoted(payload)} is not one of {', '.join(words)}")
 
 
 def text_of(value: Json) -> str:

@@ -11,11 +11,10 @@ from uhome2mqtt.catalogue.description import (
     Values,
     number,
     one_of,
-    shown,
     word,
 )
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.model import Attribute, Command, Device, Json
+from uhome2mqtt.model import Attribute, Command, Device, Json, quoted
 
 FULL = 100
 _LEVELS = frozenset({LEVEL, BRIGHTNESS})
@@ -65,7 +64,7 @@ def _parse_brightness(payload: Json, _values: Values) -> Intent:
     if isinstance(payload, str) and payload.isascii() and payload.isdecimal() and len(payload) <= len(str(FULL)):
         value = int(payload)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= FULL:
-        raise PayloadError(f"{shown(payload)} is not a whole number of 0 to {FULL}")
+        raise PayloadError(f"{quoted(payload)} is not a whole number of 0 to {FULL}")
     return _set_level(value)
 
 
@@ -75,7 +74,7 @@ def _parse_light(payload: Json, values: Values) -> Intent:
         return _parse_switch(payload, values)
     unknown = [name for name in payload if name not in _LIGHT_MEMBERS]
     if unknown or not payload:
-        raise PayloadError(f"{shown(payload)}: a light takes {' and '.join(_LIGHT_MEMBERS)}")
+        raise PayloadError(f"{quoted(payload)}: a light takes {' and '.join(_LIGHT_MEMBERS)}")
     turn = _parse_switch(payload["state"], values) if "state" in payload else _ON
     if "brightness" not in payload:
         return turn

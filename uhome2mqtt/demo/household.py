@@ -39,6 +39,11 @@ and give commands (the answer comes on uhome2mqtt/<device>/result):
   mosquitto_pub{port} -t uhome2mqtt/dining_room/light/set -m '{{"state": "ON", "brightness": 40}}'
   mosquitto_pub{port} -t uhome2mqtt/coffee_machine/switch/set -m TOGGLE
 
+or wait for the answer (MQTT 5):
+
+  mosquitto_rr{port} -t uhome2mqtt/front_door/lock/set -e reply/1 -m LOCK
+  mosquitto_rr{port} -t uhome2mqtt/front_door/get -e reply/1 -n
+
 Somebody lives there: the keypad, a door and a switch are used every now and then.
 The bridge's own page is at http://localhost:{web}/ (log in there as somebody new to it would).
 The simulated cloud is at {cloud} (its control interface: {cloud}/control/devices). Ctrl-C ends all.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from uhome2mqtt.catalogue.description import shown
 from uhome2mqtt.engine.answers import Request, RequestError
 from uhome2mqtt.engine.house import House
 from uhome2mqtt.engine.node import Node
+from uhome2mqtt.model import quoted
 
 
 def device_of(house: House, request: Request) -> Node:
@@ -23,4 +23,4 @@ def nobody(house: House, named: str) -> str:
     """Say that there is no such device, as far as that is known."""
     if not house.registry.lists:
         return f"NO_DEVICE_LIST: the device list has not been read yet, since the cloud is {house.cloud.status}"
-    return f"UNKNOWN_DEVICE: {shown(named)} is no id, topic level or unique name of a device in bridge/devices"
+    return f"UNKNOWN_DEVICE: {quoted(named)} is no id, topic level or unique name of a device in bridge/devices"

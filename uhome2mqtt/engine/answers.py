@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from uhome2mqtt.catalogue.description import shown
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import Publish, Reply
-from uhome2mqtt.model import Json
+from uhome2mqtt.model import Json, masked, quoted
+
+LONGEST_ERROR = 2000
 
 
 class RequestError(Exception):
@@ -21,7 +22,8 @@ class RequestError(Exception):
 class Request:
     """One request; `members`: what its object holds, but for those that are about the request itself.
 
-    `latest`: monotonic seconds; later nothing may be changed for it.
+    `latest`: monotonic seconds; later nothing may be changed for it. `about`: the id of the device that it is about,
+    where that has to be known at the end.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Request:
     members: dict[str, Json] = field(default_factory=dict, repr=False)
     transaction: Json = None
     reply: Reply | None = None
+    about: str = ""
 
 
 def check_members(request: Request, *allowed: str) -> None:
@@ -38,7 +41,7 @@ def check_members(request: Request, *allowed: str) -> None:
             near = get_close_matches(name, allowed, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             takes = ", ".join(allowed) or "none"
-            raise RequestError(f"{request.name} has no member {shown(name)}{hint}; it takes {takes}")
+            raise RequestError(f"{request.name} has no member {quoted(name)}{hint}; it takes {takes}")
 
 
 def answer(turn: Turn, config: EngineConfig, request: Request, data: Json, *, private: Json = None) -> None:
@@ -52,14 +55,19 @@ def answer(turn: Turn, config: EngineConfig, request: Request, data: Json, *, pr
 
 def refuse(turn: Turn, config: EngineConfig, request: Request, why: str, data: Json = None) -> None:
     """Answer a request that was not carried out, or not as a whole."""
-    turn.note("warning", "request_refused", request=request.name, why=why)
+    why = why if len(why) <= LONGEST_ERROR else f"{why[:LONGEST_ERROR]}..."
+    turn.note("warning", "request_refused", request=masked(request.name), why=why)
     _publish(turn, config, request, {"status": "error", "data": {} if data is None else data, "error": why}, None)
 
 
 def _publish(turn: Turn, config: EngineConfig, request: Request, said: dict[str, Json], private: Json) -> None:
     said = {**said, "transaction": request.transaction}
     whole = said if private is None else {**said, "data": private}
-    public = whole if request.reply is None and config.reveal_codes else said
-    turn.emit(Publish(topic=config.topics.bridge_response(request.name), payload=dump(public), retain=False))
-    if (reply := request.reply) is not None:
+    public, reply, topic = said, request.reply, config.topics.bridge_response(request.name)
+    if reply is None or reply.topic == topic:
+        # Where all can read it, a response topic makes nothing private.
+        public = whole if config.reveal_codes else said
+    correlation = reply.correlation if reply is not None and reply.topic == topic else None
+    turn.emit(Publish(topic=topic, payload=dump(public), retain=False, correlation=correlation))
+    if reply is not None and reply.topic != topic:
         turn.emit(Publish(topic=reply.topic, payload=dump(whole), retain=False, correlation=reply.correlation))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from uhome2mqtt.engine import cloud_side, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, House
 from uhome2mqtt.engine.read_back import forgotten, owners, pins_of
+from uhome2mqtt.engine.response_topics import usable
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish
@@ -52,6 +54,9 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     topic = house.config.topics.parse_command(event.topic)
     if topic is None or house.reception.is_echo(turn, event, house.info["mqtt_protocol"]):
         return
+    if event.reply is not None and usable(house, event.reply) is None:
+        turn.note("warning", "response_topic_ignored", topic=event.topic, response_topic=event.reply.topic)
+        event = replace(event, reply=None)
     if isinstance(topic, RequestTopic):
         requests.received(house, turn, event, topic.name)
         return

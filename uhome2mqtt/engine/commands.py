@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from uhome2mqtt.catalogue.attributes import LOCK_MODE
-from uhome2mqtt.catalogue.description import shown
 from uhome2mqtt.catalogue.locks import PASSAGE
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.doubts import Doubts
@@ -18,7 +17,18 @@ from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import failure_of_code
 from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Publish, Reply, SendCommand
-from uhome2mqtt.model import Attribute, DeviceError, Failure, FailureKind, Json, Outcome, Report, Source, canonical
+from uhome2mqtt.model import (
+    Attribute,
+    DeviceError,
+    Failure,
+    FailureKind,
+    Json,
+    Outcome,
+    Report,
+    Source,
+    canonical,
+    quoted,
+)
 
 RETRY_AFTER = 1.0
 LONGEST_RETRY_AFTER = 5.0
@@ -271,7 +281,7 @@ def _unmet(command: Pending, node: Node) -> str:
     missing = min(name for name in command.intent.expect if name not in command.met)
     reported = node.values.get(missing)
     within = f"not reported within {CONFIRM_AFTER[-1]:.0f} s"
-    return within if reported is None else f"{within}; the last report says {shown(reported)}"
+    return within if reported is None else f"{within}; the last report says {quoted(reported)}"
 
 
 def _logged(document: dict[str, Json]) -> dict[str, Json]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from uhome2mqtt.events import Now
@@ -15,12 +16,21 @@ DECIDED_WITHIN = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A part of a report that is held back; `asked`: when the cloud was asked for it, or it came by itself."""
+
+    states: Mapping[Attribute, Json]
+    source: Source
+    asked: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """What was reported and is held back until the query has been answered."""
+    """What is held back until the query has been answered: of each attribute the newest that was reported."""
 
     query: int
-    source: Source
-    states: Mapping[Attribute, Json]
+    names: frozenset[Attribute]
+    held: tuple[Held, ...] = ()
 
 
 class Doubts:
@@ -36,45 +46,51 @@ class Doubts:
         until = now.monotonic + DOUBTED_FOR
         self._confirmed.setdefault(device_id, {}).update({name: (value, until) for name, value in expect.items()})
 
-    def contradicted(self, report: Report, wanted: Collection[Attribute], now: Now) -> set[Attribute]:
+    def contradicted(self, report: Report, wanted: AbstractSet[Attribute], now: Now) -> frozenset[Attribute]:
         """Name what a report says against a confirmation; not of attributes `wanted` by a command under way."""
-        confirmed = self._confirmed.get(report.device_id, {})
-        return {
+        if report.device_id in self._open:
+            return frozenset()
+        return frozenset(
             name
-            for name, (value, until) in confirmed.items()
+            for name, (value, until) in self._confirmed.get(report.device_id, {}).items()
             if name in report.states and name not in wanted
             if now.monotonic < until and canonical(report.states[name]) != value
-        }
+        )
 
-    def opened(self, device_id: str, names: Collection[Attribute], query: int, source: Source) -> None:
+    def opened(self, device_id: str, names: frozenset[Attribute], query: int) -> None:
         """Hold attributes back from now on, until the query has been answered; they are doubted once only."""
         self.count += 1
-        self._open[device_id] = Doubt(query=query, source=source, states=dict.fromkeys(names))
+        self._open[device_id] = Doubt(query=query, names=names)
         for name in names:
             del self._confirmed[device_id][name]
 
-    def is_open(self, device_id: str) -> bool:
-        return device_id in self._open
-
-    def sift(self, report: Report, query: int | None, wanted: Collection[Attribute]) -> Report:
-        """Give what is to be taken of a report now: not what is held back, and with the deciding answer everything."""
+    def sift(self, report: Report, source: Source, asked: float, wanted: AbstractSet[Attribute]) -> Report:
+        """Keep back what is in doubt, and give the rest of a report; what a command is to change is not."""
         doubt = self._open.get(report.device_id)
         if doubt is None:
             return report
-        if query == doubt.query:
+        names = doubt.names - wanted
+        now_held = {name: report.states[name] for name in names & report.states.keys()}
+        new = Held(states=now_held, source=source, asked=asked)
+        earlier = (replace(held, states=_without(held.states, now_held.keys() | wanted)) for held in doubt.held)
+        self._open[report.device_id] = replace(
+            doubt, names=names, held=tuple(held for held in (*earlier, new) if held.states)
+        )
+        if not names:
             del self._open[report.device_id]
-            return replace(report, states={**doubt.states, **report.states})
-        held = {name: report.states[name] for name in doubt.states.keys() & report.states.keys() - wanted}
-        overtaken = wanted & report.states.keys()
-        kept = {name: value for name, value in {**doubt.states, **held}.items() if name not in overtaken}
-        self._open[report.device_id] = replace(doubt, states=kept)
-        return replace(report, states={name: value for name, value in report.states.items() if name not in held})
+        return replace(report, states=_without(report.states, now_held.keys()))
 
-    def undecided(self, device_id: str) -> tuple[Report, Source] | None:
-        """End a doubt that no answer has ended, and give what was held back; None where there is none."""
+    def ended(self, device_id: str, decided: AbstractSet[Attribute] = frozenset()) -> tuple[Held, ...]:
+        """End a doubt, and give what was held back of attributes that the answer has not `decided`."""
         doubt = self._open.pop(device_id, None)
-        return None if doubt is None else (Report(device_id=device_id, states=doubt.states), doubt.source)
+        held = () if doubt is None else doubt.held
+        left = (replace(part, states=_without(part.states, decided)) for part in held)
+        return tuple(part for part in left if part.states)
 
-    def asked_by(self, query: int) -> list[str]:
-        """Name the devices whose doubt this query was to decide."""
+    def asked_by(self, query: int | None) -> list[str]:
+        """Name the devices whose doubt this query is to decide."""
         return [device_id for device_id, doubt in self._open.items() if doubt.query == query]
+
+
+def _without(states: Mapping[Attribute, Json], names: AbstractSet[Attribute]) -> dict[Attribute, Json]:
+    return {name: value for name, value in states.items() if name not in names}

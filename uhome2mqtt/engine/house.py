@@ -65,6 +65,7 @@ class House:
         self.listing = False
         self.asked: dict[int, list[Request]] = {}
         self.list_asked: list[Request] = []
+        self.getting: dict[str, int] = {}
         self.last_get: dict[str, float] = {}
         self.last_refresh: float | None = None
         self.last_discover: float | None = None
@@ -144,13 +145,27 @@ class House:
 
     def clear_left_over(self, turn: Turn) -> None:
         """Clear what an earlier run left and nothing wants now; of devices that are not listed, after a second list."""
-        left_over, nodes = self.left_over or {}, self.registry.nodes
+        if not self.left_over:
+            self.left_over = {}
+            return
+        left_over, nodes = self.left_over, self.registry.nodes
         wanted = set(self.bridge_topics()).union(*(self.device_topics(node, turn.now) for node in nodes.values()))
         due = set(self.bridge_topics()).union(*(self.due_topics(node, turn.now) for node in nodes.values()))
         certain = self.registry.lists > 1
         clear = {topic for topic, owner in left_over.items() if topic not in wanted and (certain or owner in nodes)}
-        turn.effects.extend(self.retained.clear(clear))
-        self.left_over = {topic: owner for topic, owner in left_over.items() if topic not in due | clear}
+        self._clear_of_left_over(turn, clear)
+        self.left_over = {topic: owner for topic, owner in self.left_over.items() if topic not in due}
+
+    def moved(self, turn: Turn, node: Node) -> None:
+        """Clear what an earlier run left of a device that has another topic now; it is not repeated there."""
+        self.earlier.discard(node.device.id)
+        wanted = self.device_topics(node, turn.now)
+        left = (topic for topic, owner in (self.left_over or {}).items() if owner == node.device.id)
+        self._clear_of_left_over(turn, {topic for topic in left if topic not in wanted})
+
+    def _clear_of_left_over(self, turn: Turn, topics: set[str]) -> None:
+        turn.effects.extend(self.retained.clear(topics))
+        self.left_over = {topic: owner for topic, owner in (self.left_over or {}).items() if topic not in topics}
 
     def bridge_topics(self) -> dict[str, str]:
         nodes = self.registry.nodes.values() if self.registry.lists else None

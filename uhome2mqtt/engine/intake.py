@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from uhome2mqtt.catalogue.description import shown
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.model import Json, parse_json
+from uhome2mqtt.model import Json, parse_json, quoted
 from uhome2mqtt.topics import SetTopic
 
 MAX_PAYLOAD = 16 * 1024
@@ -15,11 +14,12 @@ MAX_PAYLOAD = 16 * 1024
 MILLISECONDS = 1e11
 """From here on a number is no plausible time in seconds (the year 5138) but one in milliseconds, as JavaScript has."""
 
+_KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
 _ABOUT = ("transaction", "sent_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Order:
     """One command as it was asked for; `sent_at` in seconds since 1970 where the sender said it."""
 
     key: str
@@ -28,7 +28,7 @@ class Request:
     sent_at: float | None = None
 
 
-def read_requests(topic: SetTopic, raw: bytes) -> tuple[Request, ...]:
+def read_orders(topic: SetTopic, raw: bytes) -> tuple[Order, ...]:
     """Read a message on a set topic; raises PayloadError for what is no command at all."""
     text = _text(raw)
     if topic.key is None:
@@ -38,7 +38,7 @@ def read_requests(topic: SetTopic, raw: bytes) -> tuple[Request, ...]:
             raise PayloadError('nothing to set: send {"<key>": <value>}, for example {"lock": "LOCK"}')
         return tuple(_request(key, payload, members) for key, payload in asked.items())
     if not text.startswith("{"):
-        return (Request(key=topic.key, payload=text),)
+        return (Order(key=topic.key, payload=text),)
     members = _json_object(text)
     return (_request(topic.key, _value(topic.key, members), members),)
 
@@ -63,7 +63,7 @@ def _json_object(text: str) -> dict[str, Json]:
     except ValueError as problem:
         raise PayloadError(f"the payload is not JSON: {problem}") from None
     if not isinstance(members, dict):
-        raise PayloadError(f"{shown(members)} is not a JSON object")
+        raise PayloadError(f"the payload is {_KINDS.get(type(members), 'null')}, and not a JSON object")
     return members
 
 
@@ -73,15 +73,15 @@ def _value(key: str, members: dict[str, Json]) -> Json:
     if "value" not in rest and key == "light":
         return rest
     if rest.keys() != {"value"}:
-        raise PayloadError(f"{shown(rest)}: an object holds value and, if wanted, transaction and sent_at")
+        raise PayloadError(f"{quoted(rest)}: an object holds value and, if wanted, transaction and sent_at")
     return rest["value"]
 
 
-def _request(key: str, payload: Json, members: dict[str, Json]) -> Request:
+def _request(key: str, payload: Json, members: dict[str, Json]) -> Order:
     transaction = members.get("transaction")
     if isinstance(transaction, bool | list | dict):
         raise PayloadError("transaction is a string or a number")
-    return Request(key=key, payload=payload, transaction=transaction, sent_at=read_sent_at(members.get("sent_at")))
+    return Order(key=key, payload=payload, transaction=transaction, sent_at=read_sent_at(members.get("sent_at")))
 
 
 def read_sent_at(value: Json) -> float | None:
@@ -96,7 +96,7 @@ def read_sent_at(value: Json) -> float | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise PayloadError(
-            f"sent_at {shown(value)} is no time: send ISO 8601 with an offset (2026-01-31T12:00:00Z) "
+            f"sent_at {quoted(value)} is no time: send ISO 8601 with an offset (2026-01-31T12:00:00Z) "
             "or seconds since 1970"
         )
     return moment.timestamp()

@@ -7,7 +7,7 @@ from uhome2mqtt.catalogue.description import Parser
 from uhome2mqtt.engine.age import TooOldError, latest
 from uhome2mqtt.engine.commands import Commands, publish_result
 from uhome2mqtt.engine.config import EngineConfig
-from uhome2mqtt.engine.intake import Request, read_requests
+from uhome2mqtt.engine.intake import Order, read_orders
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.pending import Pending, result
 from uhome2mqtt.engine.policy import allows
@@ -16,7 +16,7 @@ from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, Publish
-from uhome2mqtt.model import Json, Outcome
+from uhome2mqtt.model import Json, Outcome, harmless, masked, quoted
 from uhome2mqtt.topics import GetTopic, SetTopic
 
 SHOWN_PAYLOAD = 256
@@ -84,13 +84,13 @@ class Reception:
             self._refuse(turn, message, topic.device, topic.key, message.payload, refusal)
             return
         try:
-            requests = read_requests(topic, message.payload)
+            orders = read_orders(topic, message.payload)
         except PayloadError as problem:
             refusal = RefusalError("INVALID_PAYLOAD", str(problem))
             self._refuse(turn, message, topic.device, topic.key, message.payload, refusal)
         else:
-            for request in requests:
-                self._request(turn, message, node, request, stale_after)
+            for order in orders:
+                self._request(turn, message, node, order, stale_after)
 
     def _refuse(
         self,
@@ -104,7 +104,8 @@ class Reception:
         event: Outcome = Outcome.REFUSED,
     ) -> None:
         """Say that and why a message is refused: with the device's outcomes, or to all if there is no such device."""
-        given: Json = payload.decode(errors="replace") if isinstance(payload, bytes) else payload
+        given = harmless(payload.decode(errors="replace") if isinstance(payload, bytes) else payload)
+        key = None if key is None else masked(key)
         document = result(
             event=event,
             key=key,
@@ -120,42 +121,40 @@ class Reception:
         else:
             publish_result(turn, self._config.topics.result(level), document, message.reply)
 
-    def _request(self, turn: Turn, message: MessageReceived, node: Node, request: Request, stale_after: float) -> None:
+    def _request(self, turn: Turn, message: MessageReceived, node: Node, order: Order, stale_after: float) -> None:
         try:
-            command = self._command(turn, message, node, request, stale_after)
+            command = self._command(turn, message, node, order, stale_after)
         except RefusalError as refusal:
-            self._refuse(turn, message, node.level, request.key, request.payload, refusal, request.transaction)
+            self._refuse(turn, message, node.level, order.key, order.payload, refusal, order.transaction)
         else:
             self._commands.admit(turn, node, command)
 
-    def _command(
-        self, turn: Turn, message: MessageReceived, node: Node, request: Request, stale_after: float
-    ) -> Pending:
-        parse = _parser(node, request.key)
-        remembered = (node.device.id, request.key, dump(request.transaction))
-        if request.transaction is not None and self._transactions.repeats(remembered, turn.now):
+    def _command(self, turn: Turn, message: MessageReceived, node: Node, order: Order, stale_after: float) -> Pending:
+        parse = _parser(node, order.key)
+        remembered = (node.device.id, order.key, dump(order.transaction))
+        if order.transaction is not None and self._transactions.repeats(remembered, turn.now):
             raise RefusalError("DUPLICATE", "this transaction was given less than five minutes ago")
         try:
-            deadline = latest(message, request.sent_at, self._config.max_age, turn.now)
+            deadline = latest(message, order.sent_at, self._config.max_age, turn.now)
         except TooOldError as problem:
             raise RefusalError("EXPIRED", str(problem)) from None
         try:
-            intent = parse(request.payload, node.claimable(turn.now, stale_after))
+            intent = parse(order.payload, node.claimable(turn.now, stale_after))
         except PayloadError as problem:
             raise RefusalError("INVALID_PAYLOAD", str(problem)) from None
-        if not node.enabled or not allows(self._config.allow, node, request.key, intent):
+        if not node.enabled or not allows(self._config.allow, node, order.key, intent):
             raise RefusalError("NOT_ALLOWED", "the configuration does not allow this command over MQTT")
-        if request.transaction is not None:
+        if order.transaction is not None:
             self._transactions.remember(remembered, turn.now)
         return Pending(
             id=self._commands.number(),
             device_id=node.device.id,
-            key=request.key,
-            payload=request.payload,
+            key=order.key,
+            payload=order.payload,
             intent=intent,
             transition=intent.transition,
             received=turn.now.monotonic,
-            transaction=request.transaction,
+            transaction=order.transaction,
             reply=message.reply,
             deadline=deadline,
         )
@@ -165,5 +164,5 @@ def _parser(node: Node, key: str) -> Parser:
     parsers = {row.key: row.parse for row in descriptions_for(node.known) if row.parse is not None}
     if key not in parsers:
         allowed = ", ".join(parsers) or "nothing"
-        raise RefusalError("UNKNOWN_KEY", f"{key!r} cannot be set on this device; what can is: {allowed}")
+        raise RefusalError("UNKNOWN_KEY", f"{quoted(key)} cannot be set on this device; what can is: {allowed}")
     return parsers[key]

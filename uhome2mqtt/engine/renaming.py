@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uhome2mqtt.catalogue.description import shown
+import re
+
 from uhome2mqtt.engine.addressing import device_of
 from uhome2mqtt.engine.answers import Request, RequestError, answer, check_members
 from uhome2mqtt.engine.config import Override
@@ -10,10 +11,11 @@ from uhome2mqtt.engine.house import House
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.policy import names
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.model import Json
+from uhome2mqtt.model import Json, quoted
 from uhome2mqtt.topics import MAX_SLUG, is_level
 
 LONGEST_NAME = 128
+_NAME = re.compile(rf"(?=\S)[^\x00-\x1f\x7f-\x9f]{{1,{LONGEST_NAME}}}(?<=\S)")
 
 
 def rename(house: House, turn: Turn, request: Request) -> None:
@@ -25,16 +27,16 @@ def rename(house: House, turn: Turn, request: Request) -> None:
     override = house.config.overrides.get(node.device.id, Override())
     level = _level(house, node, request.members.get("topic"), override)
     alias = _alias(node, request.members, override)
-    _check_policy(house, node, level, house.registry.name_of(node.device, alias))
-    renamed = house.registry.rename(node, level, alias)
-    # What an earlier run retained under the old topics is not repeated under the new ones.
-    house.earlier.discard(node.device.id)
-    house.clear_left_over(turn)
-    turn.touch(node.device.id)
-    turn.touch_bridge()
-    turn.pins_touched = True
-    facts: dict[str, Json] = {"id": node.device.id, "topic": level, "name": renamed.name, "from": node.level}
-    if (level, renamed.name) != (node.level, node.name):
+    name = house.registry.name_of(node.device, alias)
+    _check_policy(house, node, level, name)
+    if (level, alias, name) != (node.level, node.alias, node.name):
+        renamed = house.registry.rename(node, level, alias)
+        house.moved(turn, renamed)
+        turn.touch(node.device.id)
+        turn.touch_bridge()
+        turn.pins_touched = True
+    facts: dict[str, Json] = {"id": node.device.id, "topic": level, "name": name, "from": node.level}
+    if (level, name) != (node.level, node.name):
         house.bridge_event(turn, "device_renamed", **facts, kind=node.kind)
     answer(turn, house.config, request, facts)
 
@@ -46,10 +48,11 @@ def _level(house: House, node: Node, wanted: Json, override: Override) -> str:
         raise RequestError(f"the configuration gives this device its topic: change devices.{node.device.id}.topic")
     if not isinstance(wanted, str) or not is_level(wanted) or len(wanted) > MAX_SLUG:
         rule = f"a topic is one level of a-z, 0-9, _ and -, at most {MAX_SLUG} long, and not bridge"
-        raise RequestError(f"topic {shown(wanted)} cannot be used: {rule}")
+        raise RequestError(f"topic {quoted(wanted)} cannot be used: {rule}")
     owner = house.registry.owner_of(wanted)
     if owner not in {None, node.device.id}:
-        raise RequestError(f"topic {wanted!r} is taken by device {owner}")
+        absent = "" if owner in house.registry.nodes else ", which is not in the account now"
+        raise RequestError(f"topic {quoted(wanted)} is taken by device {owner}{absent}")
     return wanted
 
 
@@ -61,9 +64,9 @@ def _alias(node: Node, members: dict[str, Json], override: Override) -> str:
     wanted = members["name"]
     if wanted is None:
         return ""
-    if not isinstance(wanted, str) or len(wanted) > LONGEST_NAME or not wanted.strip() or not wanted.isprintable():
-        rule = f"a name is a text of at most {LONGEST_NAME} characters; null gives the device the app's name again"
-        raise RequestError(f"name {shown(wanted)} cannot be used: {rule}")
+    if not isinstance(wanted, str) or not _NAME.fullmatch(wanted):
+        rule = f"a name has at most {LONGEST_NAME} characters, no control characters, and no white space at its ends"
+        raise RequestError(f"name {quoted(wanted)} cannot be used: {rule}; null gives the device the app's name again")
     return wanted
 
 
@@ -72,5 +75,5 @@ def _check_policy(house: House, node: Node, level: str, name: str) -> None:
     changed = {said for pair in ((node.level, level), (node.name, name)) if pair[0] != pair[1] for said in pair}
     for said in sorted(changed):
         if names(house.config.allow, said):
-            rule = f"commands.allow has a rule for {shown(said)}, which a new name must neither leave nor gain"
+            rule = f"commands.allow has a rule for {quoted(said)}, which a new name must neither leave nor gain"
             raise RequestError(f"NOT_ALLOWED: {rule}; name the device there by its id, {node.device.id}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from uhome2mqtt.catalogue import KNOWN
 from uhome2mqtt.engine.doubts import DECIDED_WITHIN
 from uhome2mqtt.engine.house import DOUBT, House
@@ -24,8 +26,10 @@ def reported(house: House, turn: Turn, report: Report, source: Source, asked: fl
     if is_out_of_reach(report):
         # What the cloud remembers decides nothing, and what was held back came while the device was within reach.
         settle(house, turn, report.device_id)
+    elif report.device_id in house.doubts.asked_by(query):
+        settle(house, turn, report.device_id, report.states.keys())
     else:
-        report = _believed(house, turn, node, report, source, query)
+        report = _believed(house, turn, node, report, source, asked)
     _take(house, turn, report, source, asked)
 
 
@@ -37,12 +41,12 @@ def take_stock(house: House, turn: Turn) -> None:
         turn.touch_bridge()
 
 
-def settle(house: House, turn: Turn, device_id: str) -> None:
-    """Believe what was held back, since nothing has decided against it."""
-    held = house.doubts.undecided(device_id)
+def settle(house: House, turn: Turn, device_id: str, decided: AbstractSet[Attribute] = frozenset()) -> None:
+    """End a doubt: what was held back is believed, but for what an answer has decided."""
     house.timers.cancel(Timer(DOUBT, device_id))
-    if held is not None and held[0].states and device_id in house.registry.nodes:
-        _take(house, turn, *held, asked=turn.now.monotonic)
+    held = house.doubts.ended(device_id, decided)
+    for part in held if device_id in house.registry.nodes else ():
+        _take(house, turn, Report(device_id=device_id, states=part.states), part.source, part.asked)
 
 
 def _take(house: House, turn: Turn, report: Report, source: Source, asked: float) -> None:
@@ -56,22 +60,17 @@ def _take(house: House, turn: Turn, report: Report, source: Source, asked: float
     turn.touch(report.device_id)
 
 
-def _believed(house: House, turn: Turn, node: Node, report: Report, source: Source, query: int | None) -> Report:
+def _believed(house: House, turn: Turn, node: Node, report: Report, source: Source, asked: float) -> Report:
     """Give what may be taken of a report at once: what contradicts a fresh confirmation waits for another query.
 
     Where the cloud wants fewer requests, the newest report is believed.
     """
-    doubts, device_id = house.doubts, node.device.id
-    wanted = house.commands.wanted(device_id)
-    names = set() if doubts.is_open(device_id) else doubts.contradicted(report, wanted, turn.now)
+    wanted = house.commands.wanted(node.device.id)
+    names = house.doubts.contradicted(report, wanted, turn.now)
     if names and not house.budget.held(turn.now):
-        _doubt(house, turn, node, names, report, source)
-    return doubts.sift(report, query, wanted)
-
-
-def _doubt(house: House, turn: Turn, node: Node, names: set[Attribute], report: Report, source: Source) -> None:
-    deciding = house.ask(turn, [node.device], Source.CONFIRM)
-    house.doubts.opened(node.device.id, names, deciding, source)
-    house.timers.set(Timer(DOUBT, node.device.id), turn.now.monotonic + DECIDED_WITHIN)
-    said: dict[str, Json] = {str(name): report.states[name] for name in sorted(names)}
-    turn.note("warning", "confirmed_state_contradicted", device=node.level, reported=said, source=str(source))
+        deciding = house.ask(turn, [node.device], Source.CONFIRM)
+        house.doubts.opened(node.device.id, names, deciding)
+        house.timers.set(Timer(DOUBT, node.device.id), turn.now.monotonic + DECIDED_WITHIN)
+        said: dict[str, Json] = {str(name): report.states[name] for name in sorted(names)}
+        turn.note("warning", "confirmed_state_contradicted", device=node.level, reported=said, source=str(source))
+    return house.doubts.sift(report, source, asked, wanted)

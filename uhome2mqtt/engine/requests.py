@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from uhome2mqtt.catalogue.description import shown
 from uhome2mqtt.engine import background, renaming, users_side
 from uhome2mqtt.engine.addressing import nobody
 from uhome2mqtt.engine.age import TooOldError, latest
@@ -18,7 +17,7 @@ from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, SetLogLevel
-from uhome2mqtt.model import LOG_LEVELS, Failure, Json, Source
+from uhome2mqtt.model import LOG_LEVELS, Failure, Json, Source, quoted
 
 PAUSE = 10.0
 """Seconds between two requests for everything: it costs the cloud a request for every twenty devices."""
@@ -46,11 +45,15 @@ def received(house: House, turn: Turn, message: MessageReceived, name: str) -> N
 
 def get(house: House, turn: Turn, message: MessageReceived, level: str, node: Node | None) -> None:
     """Query one device for somebody who wants to see it now."""
-    request = Request(name="get", latest=turn.now.monotonic, members={"device": level}, reply=message.reply)
+    about = "" if node is None else node.device.id
+    request = Request(name="get", latest=0, members={"device": level}, reply=message.reply, about=about)
     try:
         members = read_object(message.payload) if message.payload.startswith(b"{") else {}
         request = replace(request, transaction=members.get("transaction"))
+        latest(message, read_sent_at(members.get("sent_at")), house.config.max_age, turn.now)
         query = _query_one(house, turn, level, node)
+    except TooOldError as problem:
+        refuse(turn, house.config, request, f"EXPIRED: {problem}", request.members)
     except (RequestError, PayloadError) as problem:
         refuse(turn, house.config, request, str(problem), request.members)
     else:
@@ -60,15 +63,23 @@ def get(house: House, turn: Turn, message: MessageReceived, level: str, node: No
 def query_ended(house: House, turn: Turn, query: int, failure: Failure | None) -> None:
     """Answer those who waited for a query."""
     for request in house.asked.pop(query, ()):
+        house.getting.pop(request.about, None)
         if failure is not None:
-            refuse(turn, house.config, request, said(failure), request.members)
-        elif request.name == "get":
-            node = house.registry.at_level(str(request.members["device"]))
-            state = None if node is None else house.document(node, turn.now)
-            answer(turn, house.config, request, {**request.members, "state": state})
+            refuse(turn, house.config, request, failure.text, request.members)
+        elif request.about:
+            _show(house, turn, request)
         else:
             devices = sum(node.enabled for node in house.registry.nodes.values())
             answer(turn, house.config, request, {"devices": devices})
+
+
+def _show(house: House, turn: Turn, request: Request) -> None:
+    """Answer with the state of a device, under the topic level that it has now."""
+    node = house.registry.nodes.get(request.about)
+    if node is None:
+        refuse(turn, house.config, request, "UNKNOWN_DEVICE: it has left the account meanwhile", request.members)
+    else:
+        answer(turn, house.config, request, {"device": node.level, "state": house.document(node, turn.now)})
 
 
 def listed(house: House, turn: Turn, changes: Changes) -> None:
@@ -87,7 +98,7 @@ def not_listed(house: House, turn: Turn, failure: Failure) -> None:
     """Tell those who waited for a device list that there is none."""
     waiting, house.list_asked = house.list_asked, []
     for request in waiting:
-        refuse(turn, house.config, request, said(failure))
+        refuse(turn, house.config, request, failure.text)
 
 
 def stop(house: House, turn: Turn) -> None:
@@ -96,11 +107,6 @@ def stop(house: House, turn: Turn) -> None:
     house.asked, house.list_asked = {}, []
     for request in waiting:
         refuse(turn, house.config, request, "the bridge stops", request.members)
-
-
-def said(failure: Failure) -> str:
-    """Say why the cloud gave no result."""
-    return f"{failure.code}: {failure.message}" if failure.message else failure.code
 
 
 def _members(house: House, turn: Turn, message: MessageReceived) -> dict[str, Json]:
@@ -112,7 +118,7 @@ def _members(house: House, turn: Turn, message: MessageReceived) -> dict[str, Js
 
 def _action(name: str) -> Action:
     if name not in ACTIONS:
-        raise RequestError(f"UNKNOWN_REQUEST: {shown(name)} is none of {', '.join(ACTIONS)}")
+        raise RequestError(f"UNKNOWN_REQUEST: {quoted(name)} is none of {', '.join(ACTIONS)}")
     return ACTIONS[name]
 
 
@@ -120,11 +126,13 @@ def _query_one(house: House, turn: Turn, level: str, node: Node | None) -> int:
     if node is None:
         raise RequestError(nobody(house, level))
     _check_pace(house, turn, house.last_get.get(node.device.id), GET_PAUSE)
-    query = house.query(turn, [node], Source.QUERY)
-    if query is None:
+    if not node.enabled:
         raise RequestError(f"NOT_ALLOWED: {level} is disabled in the configuration")
     house.last_get[node.device.id] = turn.now.monotonic
-    return query
+    # One at a time for each device: while the cloud is slow, nothing may pile up before polls.
+    if node.device.id not in house.getting:
+        house.getting[node.device.id] = house.ask(turn, [node.device], Source.QUERY)
+    return house.getting[node.device.id]
 
 
 def _refresh(house: House, turn: Turn, request: Request) -> None:
@@ -133,10 +141,17 @@ def _refresh(house: House, turn: Turn, request: Request) -> None:
     background.poll(house, turn)
     query = house.queries.poll
     if query is None:
-        select = "there is no device to ask for: select devices for the OpenAPI in the Xthings Home app"
-        raise RequestError(select if house.registry.lists else nobody(house, ""))
+        raise RequestError(_nobody_to_ask(house))
     house.last_refresh = turn.now.monotonic
     house.asked.setdefault(query, []).append(request)
+
+
+def _nobody_to_ask(house: House) -> str:
+    if house.registry.nodes:
+        return "NOT_ALLOWED: all devices are disabled in the configuration"
+    if house.registry.lists:
+        return "there is no device to ask for: select devices for the OpenAPI in the Xthings Home app"
+    return nobody(house, "")
 
 
 def _discover(house: House, turn: Turn, request: Request) -> None:
@@ -160,7 +175,7 @@ def _log_level(house: House, turn: Turn, request: Request) -> None:
     wanted = request.members.get("level")
     level = wanted.casefold() if isinstance(wanted, str) else None
     if level not in LOG_LEVELS:
-        raise RequestError(f"level {wanted!r} is not one of {', '.join(LOG_LEVELS)}")
+        raise RequestError(f"level {quoted(wanted)} is not one of {', '.join(LOG_LEVELS)}")
     turn.note("info", "log_level_changed", to=level)
     turn.emit(SetLogLevel(level=level))
     answer(turn, house.config, request, {"level": level})

@@ -18,9 +18,9 @@ class Step(Enum):
     """What a job waits for."""
 
     TURN = auto()
-    """Another job of the lock: who was added is found by comparing lists, so that they go one after the other."""
-    LIST = auto()
-    """The list before a change."""
+    """Another change of the lock: who was added is found by comparing lists."""
+    BEFORE = auto()
+    """How it is before a change."""
     ANSWER = auto()
     """The cloud's answer to what was asked for."""
     EFFECT = auto()
@@ -31,9 +31,9 @@ class Step(Enum):
 class Job:
     """One request about the codes of a lock.
 
-    `kind`: `list`, `get`, `add`, `update` or `delete`. `before`: the ids in the list before the change. `since`: when
-    the cloud took the change, monotonic. `uncertain`: the error of a change that may or may not have been taken.
-    `seen`: the user as the last look showed it.
+    `kind`: `list`, `get`, `add`, `update` or `delete`. `before`: the ids in the list before the change. `blind`:
+    nothing that can be read will show the change. `since`: when the cloud took it, monotonic. `uncertain`: the error of
+    a change that may or may not have been taken. `seen`: the user as the last look showed it; `others`: who is new.
     """
 
     id: int
@@ -44,13 +44,21 @@ class Job:
     arguments: Mapping[str, Json] = field(default_factory=dict, repr=False)
     step: Step = Step.TURN
     before: frozenset[int] = frozenset()
+    blind: bool = False
     since: float = 0.0
     uncertain: str | None = None
     seen: LockUser | None = None
+    others: tuple[LockUser, ...] = ()
 
     @property
     def changes(self) -> bool:
         return self.kind not in {"list", "get"}
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether the next change of the lock has to wait: until it is known who was added, and any other is taken."""
+        finding = self.kind == "add" and self.seen is None
+        return self.changes and (self.step in {Step.BEFORE, Step.ANSWER} or (self.step is Step.EFFECT and finding))
 
     @property
     def order(self) -> Command:
@@ -69,7 +77,7 @@ class Job:
 
     @property
     def look(self) -> Command:
-        """What shows whether the change has happened: of a user who is changed only `get` tells everything."""
+        """What shows how it is, before and after: of a user who is changed only `get` tells everything."""
         return lock_users.get(self.user_id) if self.kind == "update" else lock_users.LIST
 
 
@@ -81,8 +89,15 @@ def subject(job: Job, reply: UsersReply) -> LockUser | None:
     listed = reply.users or ()
     if job.kind == "delete":
         return next((user for user in listed if user.id == job.user_id), None)
-    added = [user for user in listed if user.id not in job.before and user.name == job.arguments["name"]]
+    if job.seen is not None:
+        return next((user for user in listed if user.id == job.seen.id), None)
+    added = [user for user in newcomers(job, reply) if user.name == job.arguments["name"]]
     return added[-1] if added else None
+
+
+def newcomers(job: Job, reply: UsersReply) -> tuple[LockUser, ...]:
+    """Give those who have come into the list since the change was ordered."""
+    return tuple(user for user in reply.users or () if user.id not in job.before)
 
 
 def has_happened(job: Job, reply: UsersReply, user: LockUser | None) -> bool:

@@ -16,7 +16,7 @@ from uhome2mqtt.engine.policy import allows_codes
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.engine.user_jobs import MOST, Job, Step, has_happened, shortfall, subject
+from uhome2mqtt.engine.user_jobs import MOST, Job, Step, has_happened, newcomers, shortfall, subject
 from uhome2mqtt.errors import failure_of_code
 from uhome2mqtt.events import ManageUsers, UsersAnswered, UsersFailed
 from uhome2mqtt.model import Command, Failure, FailureKind, Json, UsersReply
@@ -25,7 +25,7 @@ REQUESTS = tuple(f"lock_users/{kind}" for kind in ("list", "get", "add", "update
 
 
 def asked(house: House, turn: Turn, request: Request) -> None:
-    """Take a request in; a lock's requests are dealt with one after the other."""
+    """Take a request in; the changes of a lock are ordered one after the other."""
     if not house.config.lock_users:
         raise RequestError("NOT_ALLOWED: managing keypad codes over MQTT is off; set lock_users.enabled to true")
     node, kind = device_of(house, request), request.name.rpartition("/")[2]
@@ -38,7 +38,11 @@ def asked(house: House, turn: Turn, request: Request) -> None:
         house.transactions.remember(transaction, turn.now)
     house.jobs.put(job)
     turn.note("info", "lock_users_request", device=node.level, request=kind, job=job.id)
-    _proceed(house, turn, node.device.id)
+    if job.changes:
+        house.timers.set(Timer(USERS, job.id), request.latest)
+        _proceed(house, turn, node.device.id)
+    else:
+        _ask(house, turn, replace(job, step=Step.ANSWER), job.order, request.latest)
 
 
 def answered(house: House, turn: Turn, event: UsersAnswered) -> None:
@@ -51,7 +55,7 @@ def answered(house: House, turn: Turn, event: UsersAnswered) -> None:
         _looked(house, turn, job, reply)
     elif reply.error is not None:
         _no_result(house, turn, job, failure_of_code(reply.error.code, reply.error.message))
-    elif job.step is Step.LIST:
+    elif job.step is Step.BEFORE:
         _order(house, turn, job, reply)
     elif job.changes:
         _await_effect(house, turn, job)
@@ -74,6 +78,9 @@ def failed(house: House, turn: Turn, event: UsersFailed) -> None:
 def look(house: House, turn: Turn, number: int) -> None:
     """Look whether a change has happened; while the cloud wants fewer requests only once, the last time."""
     job = house.jobs[number]
+    if job.step is Step.TURN:
+        _end(house, turn, job, "EXPIRED: its time passed while another change of this lock was under way")
+        return
     last = job.since + CONFIRM_AFTER[-1]
     if house.budget.held(turn.now) and turn.now.monotonic < last:
         house.timers.set(Timer(USERS, job.id), min(house.budget.held_until, last))
@@ -117,17 +124,12 @@ def _job(house: House, turn: Turn, request: Request, node: Node, kind: str) -> J
 
 
 def _proceed(house: House, turn: Turn, device_id: str) -> None:
-    """Begin the oldest job of a lock unless one is under way."""
-    while jobs := house.jobs.of(device_id):
-        job = jobs[0]
-        if job.step is not Step.TURN:
-            return
-        if turn.now.monotonic < job.request.latest:
-            step, action = (Step.LIST, lock_users.LIST) if job.changes else (Step.ANSWER, job.order)
-            _ask(house, turn, replace(job, step=step), action, job.request.latest)
-            return
-        house.jobs.remove(job)
-        refuse(turn, house.config, job.request, "EXPIRED: its time passed while others about this lock were answered")
+    """Begin the oldest change of a lock that waits, if it is its turn."""
+    jobs = [job for job in house.jobs.of(device_id) if job.changes]
+    waiting = next((job for job in jobs if job.step is Step.TURN), None)
+    if waiting is not None and not any(job.has_turn for job in jobs):
+        house.timers.cancel(Timer(USERS, waiting.id))
+        _ask(house, turn, replace(waiting, step=Step.BEFORE), waiting.look, waiting.request.latest)
 
 
 def _ask(house: House, turn: Turn, job: Job, action: Command, not_after: float) -> None:
@@ -137,40 +139,54 @@ def _ask(house: House, turn: Turn, job: Job, action: Command, not_after: float) 
 
 
 def _order(house: House, turn: Turn, job: Job, before: UsersReply) -> None:
-    """Give the order, now that it is known who had a code before."""
-    if before.users is None:
-        _end(house, turn, job, "NO_LIST: the cloud gave no list of the lock's users, without which nothing is changed")
+    """Give the order, now that it is known how it was before."""
+    why = _unknown(job, before)
+    if why is None and turn.now.monotonic >= job.request.latest:
+        why = "EXPIRED: its time passed before it could be sent"
+    if why is not None:
+        _end(house, turn, job, why)
         return
-    ids = frozenset(user.id for user in before.users)
-    if job.kind != "add" and job.user_id not in ids:
-        _end(house, turn, job, f"UNKNOWN_USER: no user of this lock has the id {job.user_id}; see lock_users/list")
-    elif turn.now.monotonic >= job.request.latest:
-        _end(house, turn, job, "EXPIRED: its time passed before it could be sent")
+    ids = frozenset(user.id for user in before.users or ())
+    blind = before.user is not None and lock_users.shows(before.user, job.arguments)
+    _ask(house, turn, replace(job, step=Step.ANSWER, before=ids, blind=blind), job.order, job.request.latest)
+
+
+def _unknown(job: Job, before: UsersReply) -> str | None:
+    """Say what is not known that has to be known before a change; None if all is."""
+    if job.kind == "update":
+        known = before.user is not None
+    elif before.users is None:
+        return "NO_LIST: the cloud gave no list of the lock's users, without which nothing is changed"
     else:
-        _ask(house, turn, replace(job, step=Step.ANSWER, before=ids), job.order, job.request.latest)
+        known = job.kind == "add" or job.user_id in {user.id for user in before.users}
+    return None if known else f"UNKNOWN_USER: the cloud shows no user {job.user_id} of this lock; see lock_users/list"
 
 
 def _no_result(house: House, turn: Turn, job: Job, failure: Failure) -> None:
     """Take it that nothing came of a request, unless it may have been carried out: then that will show."""
-    if failure.kind is FailureKind.UNCERTAIN and job.changes and job.step is Step.ANSWER:
+    will_show = job.changes and job.step is Step.ANSWER and not job.blind
+    if failure.kind is FailureKind.UNCERTAIN and will_show:
         _await_effect(house, turn, replace(job, uncertain=failure.code))
     else:
-        _end(house, turn, job, f"{failure.code}: {failure.message}" if failure.message else failure.code)
+        _end(house, turn, job, failure.text)
 
 
 def _await_effect(house: House, turn: Turn, job: Job) -> None:
     job = replace(job, step=Step.EFFECT, since=turn.now.monotonic)
     house.jobs.put(job)
     house.timers.set(Timer(USERS, job.id), job.since + CONFIRM_AFTER[0])
+    _proceed(house, turn, job.device_id)
 
 
 def _looked(house: House, turn: Turn, job: Job, reply: UsersReply) -> None:
     """Hold the answer to a look against what was wanted."""
     user = subject(job, reply)
+    seen = replace(job, seen=user or job.seen, others=newcomers(job, reply) if job.kind == "add" else ())
     if has_happened(job, reply, user):
-        _end(house, turn, replace(job, seen=user or job.seen))
-        return
-    _plan_look(house, turn, job if user is None else replace(job, seen=user))
+        _end(house, turn, seen)
+    else:
+        _plan_look(house, turn, seen)
+        _proceed(house, turn, job.device_id)
 
 
 def _plan_look(house: House, turn: Turn, job: Job) -> None:
@@ -191,10 +207,10 @@ def _tell(house: House, turn: Turn, job: Job, reply: UsersReply) -> None:
         return
     private: dict[str, Json] | None = None
     if isinstance(found, tuple):
-        data: dict[str, Json] = {"device": level, "users": [lock_users.shown(user, codes=False) for user in found]}
+        data: dict[str, Json] = {"device": level, "users": [lock_users.rendered(user, codes=False) for user in found]}
     else:
-        data = {"device": level, "user": lock_users.shown(found, codes=False)}
-        private = {"device": level, "user": lock_users.shown(found, codes=True)}
+        data = {"device": level, "user": lock_users.rendered(found, codes=False)}
+        private = {"device": level, "user": lock_users.rendered(found, codes=True)}
     answer(turn, house.config, job.request, data, private=private)
     _leave(house, turn, job)
 
@@ -206,8 +222,12 @@ def _end(house: House, turn: Turn, job: Job, why: str | None = None) -> None:
     if subject_id:
         data["id"] = subject_id
     if job.seen is not None and job.kind != "delete":
-        data["user"] = lock_users.shown(job.seen, codes=False)
+        data["user"] = lock_users.rendered(job.seen, codes=False)
+    if job.seen is None and job.others:
+        data["new"] = [lock_users.rendered(user, codes=False) for user in job.others]
     if why is None:
+        if job.blind:
+            data["note"] = "the cloud accepted it; nothing that can be read tells it from how it was"
         turn.note("info", "lock_users_changed", device=data["device"], request=job.kind, user=subject_id, job=job.id)
         answer(turn, house.config, job.request, data)
     else:
