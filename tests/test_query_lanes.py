@@ -1,4 +1,4 @@
-"""Confirmations have a way of their own to the cloud, past the poll of a large account."""
+"""Commands and confirmations have ways of their own to the cloud, past the poll of a large account and lock users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from tests.support.account import FRONT
 from tests.support.patience import eventually
 from tests.support.stage import Stage, in_process
-from uhome2mqtt.daemon import CONFIRMATIONS_AT_ONCE, QUERIES_AT_ONCE
+from uhome2mqtt.daemon import CONFIRMATIONS_AT_ONCE, QUERIES_AT_ONCE, USERS_AT_ONCE
 
 SWITCHES = {
     "front_door/lock": "UNLOCK",
@@ -71,3 +71,20 @@ async def test_refused_poll(stage: Stage) -> None:
         await stage.ear.say("front_door/lock/set", "UNLOCK")
         await stage.ear.until_event("front_door/result", "accepted")
         assert 1 <= queries(stage) <= QUERIES_AT_ONCE
+
+
+async def test_commands_overtake_lock_users(stage: Stage) -> None:
+    """A command is sent and confirmed while requests about keypad codes hang; of these a few are made at a time."""
+    await stage.log_in()
+    async with in_process(stage, uhome={"timeout": 60}, lock_users={"enabled": True}):
+        await stage.complete()
+        await stage.account.fault("timeout", operation="Command", count=USERS_AT_ONCE)
+        for _ in range(2):
+            for device in ("front_door", "back_door", "garage"):
+                await stage.ear.say("bridge/request/lock_users/list", json.dumps({"device": device}))
+        await eventually(lambda: len(stage.account.commands()) == USERS_AT_ONCE)
+        since = stage.ear.now
+        await stage.ear.say("front_door/lock/set", "UNLOCK")
+        await stage.ear.until_event("front_door/result", "confirmed", since)
+        sent = [name for _, name in stage.account.commands()]
+    assert sent == ["list"] * USERS_AT_ONCE + ["unlock"]
