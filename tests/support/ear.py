@@ -132,11 +132,11 @@ def properties(**values: Any) -> Properties:
     return made
 
 
-async def held(broker: Server | int, base: str) -> Mapping[str, str]:
+async def held(broker: Server | int, base: str, deadline: float = 10.0) -> Mapping[str, str]:
     """Give what the broker retains below a base topic; a marker behind it says that it was all."""
     marker = f"marker/{uuid4()}"
     found: dict[str, str] = {}
-    async with client(broker) as reader, asyncio.timeout(10):
+    async with client(broker) as reader, asyncio.timeout(deadline):
         await reader.subscribe([(marker, 1), (f"{base}/#", 1)])
         await reader.publish(marker, "all", qos=1)
         async for message in reader.messages:

@@ -91,7 +91,7 @@ class Stage:
         await self.complete(since)
         return bridge
 
-    async def complete(self, since: int = 0) -> None:
+    async def complete(self, since: int = 0, deadline: float = 10.0) -> None:
         """Wait until every device has shown its state."""
         for device, key in (
             ("front_door", "lock"),
@@ -102,7 +102,8 @@ class Stage:
             ("bedside_lamp", "light"),
             ("coffee_machine", "switch"),
         ):
-            await self.ear.until(f"{device}/{key}", lambda text: text not in {"None", '{"state":null}'}, since)
+            shown = f"{device}/{key}"
+            await self.ear.until(shown, lambda text: text not in {"None", '{"state":null}'}, since, deadline)
 
     async def fence(self, number: int) -> None:
         """Wait until everything that was published before has been dealt with: messages are, in their order."""
