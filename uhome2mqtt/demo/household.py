@@ -43,6 +43,7 @@ or wait for the answer (MQTT 5):
 
   mosquitto_rr{port} -t uhome2mqtt/front_door/lock/set -e reply/1 -m LOCK
   mosquitto_rr{port} -t uhome2mqtt/front_door/get -e reply/1 -n
+  mosquitto_rr{port} -t uhome2mqtt/bridge/request/lock_users/list -e reply/1 -m '{{"device": "front_door"}}'
 
 Somebody lives there: the keypad, a door and a switch are used every now and then.
 The bridge's own page is at http://localhost:{web}/ (log in there as somebody new to it would).
@@ -153,6 +154,7 @@ def _settings(directory: Path, cloud: str, port: int, web: int) -> Settings:
         },
         "mqtt": {"url": f"mqtt://127.0.0.1:{port}"},
         "polling": {"interval": POLL_INTERVAL},
+        "lock_users": {"enabled": True},
         "web": {"port": web},
         "state_dir": str(directory / "state"),
     }
