@@ -76,7 +76,8 @@ class Ear:
         try:
             await eventually(lambda: any(fits(payload) for payload in self.payloads(topic, since)), deadline)
         except TimeoutError:
-            raise AssertionError(f"{topic}: heard only {self.payloads(topic, since)}") from None
+            heard = self.payloads(topic, since)
+            raise AssertionError(f"{topic}: {len(heard)} heard, the last of them {heard[-20:]}") from None
 
     async def until_event(self, topic: str, wanted: str, since: int = 0, deadline: float = 10.0) -> dict[str, Any]:
         """Wait for an event type on a result or event topic and give its document."""
