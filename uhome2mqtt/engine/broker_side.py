@@ -8,7 +8,7 @@ from dataclasses import replace
 from uhome2mqtt.engine import cloud_side, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, House
 from uhome2mqtt.engine.read_back import forgotten, owners, pins_of
-from uhome2mqtt.engine.response_topics import usable
+from uhome2mqtt.engine.response_topics import is_usable
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish
@@ -54,7 +54,7 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     topic = house.config.topics.parse_command(event.topic)
     if topic is None or house.reception.is_echo(turn, event, house.info["mqtt_protocol"]):
         return
-    if event.reply is not None and usable(house, event.reply) is None:
+    if event.reply is not None and not is_usable(house, event.reply.topic):
         turn.note("warning", "response_topic_ignored", topic=event.topic, response_topic=event.reply.topic)
         event = replace(event, reply=None)
     if isinstance(topic, RequestTopic):
