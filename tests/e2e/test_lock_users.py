@@ -193,6 +193,8 @@ async def test_invalid(stage: Stage) -> None:
     for kind in ("get", "update", "delete"):
         answer = await ask(stage, f"lock_users/{kind}", ADA | {"id": "x"} if kind == "update" else {"device": FRONT})
         assert answer["error"].startswith("id is ")
+    for payload in (str(CODE), f"[{CODE}]", json.dumps([{"password": CODE}])):
+        assert (await ask(stage, "lock_users/add", payload))["error"].endswith("not a JSON object")
     assert orders(stage) == []
     assert await bridge.stop() == 0
     asked_on = {"bridge/request/lock_users/add", "bridge/request/lock_users/update"}

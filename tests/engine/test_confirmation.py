@@ -240,3 +240,19 @@ def test_looks_that_were_missed() -> None:
     assert house.looks() == [5, 6, 9, 209]
     house.end_queries()
     assert house.outcomes("front") == ["accepted", "unconfirmed NOT_REPORTED"]
+
+
+def test_looks_that_are_nearly_due_share_a_request() -> None:
+    """Commands that are accepted some milliseconds apart are looked after together, each as often as alone."""
+    house = running(FRONT, BACK)
+    house.mark()
+    for level in ("front", "back"):
+        house.say(f"{level}/lock/set", "LOCK")
+        house.accept()
+        house.advance(0.05)
+    for _ in range(30):
+        house.advance(2)
+        house.end_queries()
+    looks = [query for _, query in house.asked if query.source is Source.CONFIRM]
+    assert [len(query.devices) for query in looks] == [2] * 10
+    assert house.outcomes("front") == house.outcomes("back") == ["accepted", "unconfirmed NOT_REPORTED"]

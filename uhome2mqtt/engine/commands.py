@@ -33,6 +33,8 @@ from uhome2mqtt.model import (
 RETRY_AFTER = 1.0
 LONGEST_RETRY_AFTER = 5.0
 """A `Retry-After` up to this many seconds is waited out; later, the wish may be out of date."""
+TOGETHER = 0.2
+"""Seconds: commands that are given at once are accepted some milliseconds apart, and so are their looks."""
 PASSAGE_WARNING = "the lock is in passage mode, in which it may ignore this command"
 
 CONFIRM, RETRY = "confirm", "retry"
@@ -133,6 +135,15 @@ class Commands:
                 self._replace(turn, observed := observe(command, report, source))
                 self._confirm_if_met(turn, node, observed)
 
+    def join(self, now: Now, due: Iterable[int]) -> list[int]:
+        """Add to the looks that are due those that will be in a moment: one request answers for all of them."""
+        together = dict.fromkeys(due)
+        for number in self._pending if together else ():
+            if self._timers.at(Timer(CONFIRM, number)) <= now.monotonic + TOGETHER:
+                self._timers.cancel(Timer(CONFIRM, number))
+                together[number] = None
+        return list(together)
+
     def put_off(self, now: Now, due: Iterable[int], until: float) -> bool:
         """Put looks off, unless there is one among them that cannot be; tells whether that was done."""
         looks = {number: self._pending[number].look_during_hold(until) for number in due}
@@ -146,7 +157,7 @@ class Commands:
         """Plan the next look of commands whose look this query is; it stands for all that were missed as well."""
         for command in [self._pending[number] for number in due]:
             looks = (command.since + seconds for seconds in CONFIRM_AFTER)
-            following = next((at for at in looks if at > turn.now.monotonic), None)
+            following = next((at for at in looks if at > turn.now.monotonic + TOGETHER), None)
             if following is None:
                 self._replace(turn, replace(command, last_query=query))
             else:

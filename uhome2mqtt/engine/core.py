@@ -132,7 +132,8 @@ class Engine:
 
     def _tick(self, turn: Turn) -> None:
         due = self._house.timers.due(turn.now.monotonic)
-        self._confirm(turn, [int(timer.of) for timer in due if timer.what == CONFIRM])
+        looks = [int(timer.of) for timer in due if timer.what == CONFIRM]
+        self._confirm(turn, self._house.commands.join(turn.now, looks))
         for timer in due:
             self._due(turn, timer)
 

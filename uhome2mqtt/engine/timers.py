@@ -25,6 +25,10 @@ class Timers:
     def __contains__(self, timer: Timer) -> bool:
         return timer in self._at
 
+    def at(self, timer: Timer) -> float:
+        """Tell when a deadline is; infinity for one that is not set."""
+        return self._at.get(timer, math.inf)
+
     def set(self, timer: Timer, at: float) -> None:
         self._at[timer] = at
         self._order += 1
