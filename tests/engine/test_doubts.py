@@ -238,6 +238,20 @@ def test_what_a_poll_says() -> None:
     assert "UNLOCKED" not in house.history("front/lock")
 
 
+def test_get_waits_for_the_decision() -> None:
+    """A `get` whose own answer is in doubt is answered with what the deciding query says, not with what was before."""
+    house = confirmed()
+    house.say("front/get", "")
+    [number] = house.open
+    house.take(StatesReported(reports=(report_of(FRONT, lock="Unlocked"),), source=Source.QUERY, query=number))
+    house.take(QueryEnded(query=number))
+    del house.open[number]
+    assert house.responses("get") == []
+    house.answer("front", lock="Unlocked")
+    [answer] = house.responses("get")
+    assert answer["data"]["state"]["lock"] == "UNLOCKED"
+
+
 def test_it_is_told() -> None:
     """The log tells of a contradiction, and the health counts it."""
     house = confirmed()

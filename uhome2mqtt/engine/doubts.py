@@ -87,6 +87,11 @@ class Doubts:
         left = (replace(part, states=_without(part.states, decided)) for part in held)
         return tuple(part for part in left if part.states)
 
+    def decided_by(self, device_id: str) -> int | None:
+        """Give the query that decides about a device; None where nothing is in doubt."""
+        doubt = self._open.get(device_id)
+        return None if doubt is None else doubt.query
+
     def asked_by(self, query: int | None) -> list[str]:
         """Name the devices whose doubt this query is to decide."""
         return [device_id for device_id, doubt in self._open.items() if doubt.query == query]

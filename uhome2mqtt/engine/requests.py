@@ -75,8 +75,11 @@ def query_ended(house: House, turn: Turn, query: int, failure: Failure | None) -
 
 def _show(house: House, turn: Turn, request: Request) -> None:
     """Answer with the state of a device, under the topic level that it has now."""
-    node = house.registry.nodes.get(request.about)
-    if node is None:
+    node, deciding = house.registry.nodes.get(request.about), house.doubts.decided_by(request.about)
+    if deciding is not None:
+        # What has just been reported is held back: the answer to this query will tell.
+        house.asked.setdefault(deciding, []).append(request)
+    elif node is None:
         refuse(turn, house.config, request, "UNKNOWN_DEVICE: it has left the account meanwhile", request.members)
     else:
         answer(turn, house.config, request, {"device": node.level, "state": house.document(node, turn.now)})
