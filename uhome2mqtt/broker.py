@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -50,8 +49,6 @@ VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 UNSUPPORTED_VERSION = 132
 LONGEST_REPLY_TOPIC, MOST_REPLY_LEVELS = 1024, 100
 """Bytes, levels. mosquitto passes on a response topic of more than 200 levels, and hangs up on who publishes there."""
-OURS = "uhome2mqtt"
-"""The user property that tells our own messages, which some brokers send back although they were asked not to."""
 REFUSED = 0x80
 """Reason codes from here on are refusals."""
 
@@ -92,7 +89,6 @@ class Broker:
         self._read = False
         self._protocol = 0
         self._best = len(link.protocols) - 1
-        self._mark = secrets.token_hex(8)
         self._log = logs.get_logger()
 
     def publish(self, message: Publish) -> None:
@@ -228,14 +224,10 @@ class Broker:
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
             topic = str(message.topic)
-            if topic == self._link.status_topic:
-                if message.payload == b"online" and not message.retain:
-                    self._tell(HomeAssistantStarted())
-            elif not self._is_own(message):
+            if topic != self._link.status_topic:
                 self._tell(_received(topic, message))
-
-    def _is_own(self, message: aiomqtt.Message) -> bool:
-        return (OURS, self._mark) in getattr(message.properties, "UserProperty", ())
+            elif message.payload == b"online" and not message.retain:
+                self._tell(HomeAssistantStarted())
 
     async def _send(self, client: aiomqtt.Client, version: str) -> None:
         """Publish what is in the outbox in order, with so many in flight that no acknowledgement is waited for."""
@@ -261,21 +253,15 @@ class Broker:
             self._idle.set()
 
     async def _publish(self, client: aiomqtt.Client, message: Publish, version: str) -> None:
-        properties = self._properties(message) if version == "5" else None
+        properties = None
+        if message.correlation is not None and version == "5":
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.CorrelationData = message.correlation
         qos = self._link.qos if message.qos is None else message.qos
         try:
             await client.publish(message.topic, message.payload, qos, message.retain, properties)
         except ValueError as problem:
             self._log.error("publish_refused", topic=message.topic, why=str(problem))
-
-    def _properties(self, message: Publish) -> Properties | None:
-        if message.retain and message.payload:
-            return None  # a state: no topic on which we listen
-        properties = Properties(PacketTypes.PUBLISH)
-        properties.UserProperty = (OURS, self._mark)
-        if message.correlation is not None:
-            properties.CorrelationData = message.correlation
-        return properties
 
 
 @asynccontextmanager

@@ -356,6 +356,16 @@ async def test_limit_subscription_options(broker: EmbeddedBroker) -> None:
     assert [(m.payload, m.retain) for m in messages] == [(b"old", True), (b"new", False)]
 
 
+async def test_limit_properties(broker: EmbeddedBroker) -> None:
+    """A message with MQTT 5 properties ends the connection of a client of 3.1.1 to which it is to be delivered."""
+    asked = publish_properties(ResponseTopic="answers")
+    async with client(broker, V5) as asking, client(broker, V4) as listening:
+        await listening.subscribe("question", qos=1)
+        await asking.publish("question", "?", qos=1, properties=asked)
+        with pytest.raises(aiomqtt.MqttError):
+            await receive(listening, 1, 5)
+
+
 @BOTH
 async def test_limit_payload(broker: EmbeddedBroker, version: ProtocolVersion, tmp_path: Path) -> None:
     """A payload beyond the megabyte ends the connection of the client that sends it."""

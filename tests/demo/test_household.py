@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from aiomqtt import ProtocolVersion
 
 from tests.support.account import new_http
 from tests.support.ear import client, held
@@ -65,6 +67,25 @@ async def test_household() -> None:
     await demo.stop()
     assert not listening(mqtt_port)
     assert not listening(cloud_port)
+
+
+async def test_watched_with_311() -> None:
+    """Who watches with MQTT 3.1.1, as `mosquitto_sub` does by itself, sees what becomes of a command."""
+    mqtt_port = free_port()
+    demo = Demo(mqtt_port=mqtt_port, web_port=0)
+    await eventually(lambda: demo.task.done() or demo.said)
+    events: list[str] = []
+    async with client(mqtt_port, ProtocolVersion.V311) as person, asyncio.timeout(20):
+        await person.subscribe("uhome2mqtt/#", qos=1)
+        async for message in person.messages:
+            if str(message.topic) == "uhome2mqtt/front_door/lock" and message.payload == b"LOCKED" and not events:
+                await person.publish("uhome2mqtt/front_door/lock/set", "UNLOCK", qos=1)
+            if str(message.topic) == "uhome2mqtt/front_door/result":
+                events.append(json.loads(message.payload)["event_type"])
+                if events[-1] == "confirmed":
+                    break
+    await demo.stop()
+    assert events == ["accepted", "confirmed"]
 
 
 async def test_usual_port() -> None:

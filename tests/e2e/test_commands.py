@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
 
 from tests.support.account import BACK, FRONT
 from tests.support.ear import properties
+from tests.support.rr import request_response
 from tests.support.stage import Stage
 
 pytestmark = pytest.mark.e2e
@@ -72,17 +72,8 @@ async def test_reply(stage: Stage) -> None:
 async def test_mosquitto_rr(stage: Stage) -> None:
     """The final outcome is what `mosquitto_rr` gets, which takes the first message on its topic for the answer."""
     await stage.up()
-    process = await asyncio.create_subprocess_exec(
-        "mosquitto_rr", "-V", "5", "-h", "127.0.0.1", "-p", str(stage.broker.port), "-q", "1", "-W", "10",
-        "-t", stage.ear.topic("front_door/lock/set"), "-e", stage.ear.topic("rr"), "-m", "UNLOCK",
-        "-D", "PUBLISH", "correlation-data", "number-7", "-F", "%D %p",
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    assert process.returncode == 0
-    correlation, _, answer = out.decode().partition(" ")
-    assert correlation == "number-7"
-    assert json.loads(answer)["event_type"] == "confirmed"
+    answer = await request_response(stage, "front_door/lock/set", "UNLOCK")
+    assert answer["event_type"] == "confirmed"
 
 
 async def test_light(stage: Stage) -> None:

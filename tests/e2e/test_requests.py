@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -12,6 +11,7 @@ from tests.support.account import BACK, FRONT
 from tests.support.ear import properties
 from tests.support.patience import eventually
 from tests.support.process import Bridge
+from tests.support.rr import request_response
 from tests.support.stage import Stage
 
 pytestmark = pytest.mark.e2e
@@ -288,22 +288,6 @@ async def test_get(stage: Stage) -> None:
     assert refused["error"].startswith("TOO_SOON: asked for less than 2 s ago")
     assert stage.ear.documents("bridge/response/get") == [answer, refused]
     assert await nothing_kept(stage)
-
-
-async def request_response(stage: Stage, topic: str, payload: str = "") -> dict[str, Any]:
-    """Let `mosquitto_rr` ask, and give the first message that comes on its response topic."""
-    process = await asyncio.create_subprocess_exec(
-        "mosquitto_rr", "-V", "5", "-h", "127.0.0.1", "-p", str(stage.broker.port), "-q", "1", "-W", "10",
-        "-t", stage.ear.topic(topic), "-e", stage.ear.topic("rr"), "-m", payload,
-        "-D", "PUBLISH", "correlation-data", "number-7", "-F", "%D %p",
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    assert process.returncode == 0
-    correlation, _, answer = out.decode().partition(" ")
-    assert correlation == "number-7"
-    document: dict[str, Any] = json.loads(answer)
-    return document
 
 
 async def test_stop(stage: Stage) -> None:

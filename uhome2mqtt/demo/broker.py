@@ -8,6 +8,7 @@ Measured with iotcore 0.4.0 (`tests/demo/test_broker.py` pins each line). It kee
 wills, the session take-over, response topic, correlation data, user properties, message expiry. It does not:
 
 - honour Retain As Published, No Local or Retain Handling of an MQTT 5 subscription,
+- deliver a message that has MQTT 5 properties to a client of 3.1.1: it closes the connection of that client,
 - take MQTT 3.1 (level 3): it closes the connection, so the front refuses that in MQTT's own words,
 - pass on a payload above the configured 1 MiB: it closes the sender's connection.
 """

@@ -31,7 +31,7 @@ POLL_INTERVAL = 10
 TRY = """
 The household is bridged. In another terminal, watch it:
 
-  mosquitto_sub{port} -v -t '#'
+  mosquitto_sub{port} -V mqttv5 -v -t '#'
 
 and give commands (the answer comes on uhome2mqtt/<device>/result):
 

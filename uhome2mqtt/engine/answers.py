@@ -12,6 +12,8 @@ from uhome2mqtt.events import Publish, Reply
 from uhome2mqtt.model import Json, masked, quoted
 
 LONGEST_ERROR = 2000
+LONGEST_NAME = 64
+"""Characters of a request's name in the log: anybody can make one up."""
 
 
 class RequestError(Exception):
@@ -56,7 +58,7 @@ def answer(turn: Turn, config: EngineConfig, request: Request, data: Json, *, pr
 def refuse(turn: Turn, config: EngineConfig, request: Request, why: str, data: Json = None) -> None:
     """Answer a request that was not carried out, or not as a whole."""
     why = why if len(why) <= LONGEST_ERROR else f"{why[:LONGEST_ERROR]}..."
-    turn.note("warning", "request_refused", request=masked(request.name), why=why)
+    turn.note("warning", "request_refused", request=masked(request.name)[:LONGEST_NAME], why=why)
     _publish(turn, config, request, {"status": "error", "data": {} if data is None else data, "error": why}, None)
 
 

@@ -52,7 +52,7 @@ def _assert_everything(house: House, turn: Turn) -> None:
 def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     """Take what arrived on a command topic."""
     topic = house.config.topics.parse_command(event.topic)
-    if topic is None or house.reception.is_echo(turn, event, house.info["mqtt_protocol"]):
+    if topic is None or house.reception.is_echo(turn, event, topic, house.info["mqtt_protocol"]):
         return
     if event.reply is not None and not is_usable(house, event.reply.topic):
         turn.note("warning", "response_topic_ignored", topic=event.topic, response_topic=event.reply.topic)

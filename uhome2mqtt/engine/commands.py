@@ -11,7 +11,7 @@ from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.doubts import Doubts
 from uhome2mqtt.engine.habits import HINT, Habits
 from uhome2mqtt.engine.node import Node
-from uhome2mqtt.engine.pending import CONFIRM_AFTER, Pending, Phase, all_of, observe, outcome
+from uhome2mqtt.engine.pending import CONFIRM_AFTER, Pending, Phase, all_of, next_look, observe, outcome
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
@@ -156,8 +156,7 @@ class Commands:
     def looked(self, turn: Turn, due: Iterable[int], query: int) -> None:
         """Plan the next look of commands whose look this query is; it stands for all that were missed as well."""
         for command in [self._pending[number] for number in due]:
-            looks = (command.since + seconds for seconds in CONFIRM_AFTER)
-            following = next((at for at in looks if at > turn.now.monotonic + TOGETHER), None)
+            following = next_look(command.since, turn.now.monotonic + TOGETHER)
             if following is None:
                 self._replace(turn, replace(command, last_query=query))
             else:

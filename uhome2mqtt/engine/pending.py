@@ -17,6 +17,11 @@ LATEST_LOOK = 75.0
 has opened ends just after the usual last one, which would be refused."""
 
 
+def next_look(since: float, after: float) -> float | None:
+    """Give the first look after a time at what was accepted at `since`; None when there is none left."""
+    return next((at for at in (since + seconds for seconds in CONFIRM_AFTER) if at > after), None)
+
+
 class Phase(Enum):
     """How far a command has come."""
 

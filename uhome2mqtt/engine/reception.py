@@ -17,7 +17,7 @@ from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, Publish
 from uhome2mqtt.model import Json, Outcome, harmless, masked, quoted
-from uhome2mqtt.topics import GetTopic, SetTopic
+from uhome2mqtt.topics import GetTopic, RequestTopic, SetTopic
 
 SHOWN_PAYLOAD = 256
 ECHO_WITHIN = 5.0
@@ -42,15 +42,16 @@ class Reception:
         self._transactions = Transactions()
         self._cleared: dict[str, float] = {}
 
-    def is_echo(self, turn: Turn, message: MessageReceived, protocol: Json) -> bool:
-        """Tell an emptied topic from a message: the broker passes on that we, or somebody, cleared it.
-
-        With MQTT 5 our own clears do not come back, so that an empty message is one.
-        """
+    def is_echo(
+        self, turn: Turn, message: MessageReceived, topic: SetTopic | GetTopic | RequestTopic, protocol: Json
+    ) -> bool:
+        """Tell an emptied topic from a message: the broker passes on that we, or somebody, cleared it."""
         if message.payload:
             return False
         cleared = self._cleared.pop(message.topic, float("-inf"))
-        return message.retained or (protocol != "5" and turn.now.monotonic < cleared + ECHO_WITHIN)
+        # With MQTT 5 our own clears should not come back, so that who asks with an empty message must not be left out.
+        expected = protocol != "5" or isinstance(topic, SetTopic)
+        return message.retained or (expected and turn.now.monotonic < cleared + ECHO_WITHIN)
 
     def refuse_retained(self, turn: Turn, message: MessageReceived, topic: SetTopic | GetTopic) -> None:
         """Refuse what the broker kept, or will keep, for everybody who connects, and clear it.

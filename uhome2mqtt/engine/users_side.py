@@ -11,7 +11,7 @@ from uhome2mqtt.engine.addressing import device_of
 from uhome2mqtt.engine.answers import Request, RequestError, answer, check_members, refuse
 from uhome2mqtt.engine.house import USERS, House
 from uhome2mqtt.engine.node import Node
-from uhome2mqtt.engine.pending import CONFIRM_AFTER
+from uhome2mqtt.engine.pending import CONFIRM_AFTER, next_look
 from uhome2mqtt.engine.policy import allows_codes
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer
@@ -191,8 +191,7 @@ def _looked(house: House, turn: Turn, job: Job, reply: UsersReply) -> None:
 
 def _plan_look(house: House, turn: Turn, job: Job) -> None:
     house.jobs.put(job)
-    looks = (job.since + seconds for seconds in CONFIRM_AFTER)
-    following = next((at for at in looks if at > turn.now.monotonic), None)
+    following = next_look(job.since, turn.now.monotonic)
     if following is None:
         _end(house, turn, job, shortfall(job, CONFIRM_AFTER[-1]))
     else:
