@@ -160,6 +160,19 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What one notification says: reports of devices, and ids of those that were added or changed, or have left.
+
+    `unreadable`: how many parts of it made no sense.
+    """
+
+    reports: tuple[Report, ...] = ()
+    changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One control action in the cloud's exact spelling."""
 
@@ -202,6 +215,31 @@ class Source(StrEnum):
     QUERY = "query"
     PUSH = "push"
     CONFIRM = "confirm"
+
+
+class PushStatus(StrEnum):
+    """Whether notifications can be relied on, as far as there is evidence."""
+
+    DISABLED = "disabled"
+    """No address is configured."""
+    REGISTRATION_FAILED = "registration_failed"
+    UNVERIFIED = "unverified"
+    """There is too little evidence."""
+    HEALTHY = "healthy"
+    """Four of the last five changes had been pushed before a query saw them, the newest too."""
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    """The last two changes were not pushed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushView:
+    """How far notifications can be relied on; `evidence` counts hits, late ones and misses, `poll_interval` in seconds."""
+
+    status: PushStatus
+    received: int
+    evidence: Mapping[str, int]
+    poll_interval: float
 
 
 class Outcome(StrEnum):

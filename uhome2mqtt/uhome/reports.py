@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from uhome2mqtt.errors import ProtocolError
+from uhome2mqtt.model import Attribute, Json, Report, attribute
+from uhome2mqtt.uhome.members import as_object, error_of, member, text_in
+
+DEFERRED_RESPONSE = "st.deferredresponse"
+"""Says how long to wait for a result; it is a hint of the cloud, no state of the device."""
+
+
+def decode_reports(payload: Mapping[str, Json]) -> tuple[Report, ...]:
+    """Read states or errors of devices; an entry without an id is left out."""
+    entries = member(payload, "devices")
+    if not isinstance(entries, list):
+        raise ProtocolError("the reply holds no list of devices")
+    reports = (report_of(entry) for entry in entries if isinstance(entry, dict))
+    return tuple(report for report in reports if report.device_id)
+
+
+def report_of(entry: Mapping[str, Json]) -> Report:
+    """Read what one entry says of its device, whose id is empty where the entry has none."""
+    return Report(
+        device_id=text_in(entry, "id"),
+        states=dict(_states(member(entry, "states"))),
+        error=error_of(member(entry, "error")),
+    )
+
+
+def _states(states: Json) -> Iterator[tuple[Attribute, Json]]:
+    """Read the three forms of states: a list, one single state, `{capability: {name: value}}`."""
+    if isinstance(states, list):
+        for state in states:
+            yield from _states(state) if isinstance(state, dict) else ()
+    elif isinstance(states, dict):
+        capability, name = text_in(states, "capability"), text_in(states, "name")
+        if capability and name:
+            yield from _state(capability, name, member(states, "value"))
+        else:
+            for key, members in states.items():
+                for inner, value in as_object(members).items():
+                    yield from _state(key, inner, value)
+
+
+def _state(capability: str, name: str, value: Json) -> Iterator[tuple[Attribute, Json]]:
+    if capability.casefold() != DEFERRED_RESPONSE:
+        yield attribute(capability, name), value
