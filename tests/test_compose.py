@@ -125,11 +125,9 @@ async def test_without_client(stage: Stage) -> None:
 
 async def test_without_effect(stage: Stage, logged: Logged) -> None:
     """A setting that does nothing in this version is named at the start."""
-    changes = {"notifications": {"public_url": "https://locks.example.org/n"}}
-    async with in_process(stage, **changes):
+    async with in_process(stage, homeassistant={"discovery": "entity"}):
         await eventually(lambda: logged("started"))
-    keys = {line["key"] for line in logged("setting_without_effect")}
-    assert any(key.startswith("notifications") for key in keys)
+    assert [line["key"] for line in logged("setting_without_effect")] == ["homeassistant.discovery=entity"]
 
 
 async def test_overrides(stage: Stage) -> None:

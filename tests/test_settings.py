@@ -80,6 +80,16 @@ YAML_VALUES: dict[str, tuple[str, Any]] = {
         "commands.allow",
         {"lock": ("LOCK", "mode"), "hall": "all", "AA:BB": ()},
     ),
+    "web: {trusted_proxies: [127.0.0.1, 172.16.0.0/12, '::1', 'FD00:0::/8']}": (
+        "web.trusted_proxies",
+        ("127.0.0.1", "172.16.0.0/12", "::1", "fd00::/8"),
+    ),
+    "web: {trusted_proxies: 10.0.0.1}": ("web.trusted_proxies", ("10.0.0.1",)),
+    "web: {trusted_proxies: []}": ("web.trusted_proxies", ()),
+    "notifications: {public_url: 'https://h/n?access_token={secret}&a=b'}": (
+        "notifications.public_url",
+        "https://h/n?access_token={secret}&a=b",
+    ),
     "commands: {allow: []}": ("commands.allow", {"lock": (), "light": (), "switch": ()}),
     "state_dir: /var/lib/x": ("state_dir", Path("/var/lib/x")),
 }
@@ -195,6 +205,20 @@ def test_rules_from_the_environment(value: str) -> None:
     assert allow == "all" if "all" in value else allow != "all" and allow["lock"] == ("LOCK",)
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('["172.16.0.0/12", "::1"]', ("172.16.0.0/12", "::1")),
+        ("[]", ()),
+        ("10.0.0.1", ("10.0.0.1",)),
+        ('"10.0.0.1"', ("10.0.0.1",)),
+    ],
+)
+def test_proxies_from_the_environment(value: str, expected: tuple[str, ...]) -> None:
+    """The variable of web.trusted_proxies holds JSON, or one address or network."""
+    assert _from_environ({"UHOME2MQTT_WEB__TRUSTED_PROXIES": value}).web.trusted_proxies == expected
+
+
 def test_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is the one of -c, else of $UHOME2MQTT_CONFIG, else the first of the usual places."""
     files = {name: tmp_path / name for name in ("asked", "variable", "system")}
@@ -302,21 +326,13 @@ def test_nothing_shows_a_secret() -> None:
 
 
 def test_what_is_not_effective_yet() -> None:
-    """Keys and values that do nothing in this version are named when they differ from the default."""
+    """Values that do nothing in this version are named."""
     environ = {
         "UHOME2MQTT_HOMEASSISTANT__DISCOVERY": "entity",
-        "UHOME2MQTT_POLLING__INTERVAL_PUSH_HEALTHY": "10 min",
-        "UHOME2MQTT_POLLING__INTERVAL": "20",
         "UHOME2MQTT_NOTIFICATIONS__PUBLIC_URL": "https://a/b",
-        "UHOME2MQTT_LOCK_USERS__ENABLED": "true",
         "UHOME2MQTT_WEB__PORT": "8098",
-        "UHOME2MQTT_MQTT__QOS": "0",
     }
-    assert not_effective(_from_environ(environ)) == [
-        "homeassistant.discovery=entity",
-        "polling.interval_push_healthy",
-        "notifications.public_url",
-    ]
+    assert not_effective(_from_environ(environ)) == ["homeassistant.discovery=entity"]
 
 
 @pytest.mark.parametrize(
@@ -326,6 +342,8 @@ def test_what_is_not_effective_yet() -> None:
         {"UHOME2MQTT_HOMEASSISTANT__DISCOVERY": "off"},
         {"UHOME2MQTT_POLLING__INTERVAL": "20 min"},
         {"UHOME2MQTT_POLLING__INTERVAL_PUSH_HEALTHY": "300"},
+        {"UHOME2MQTT_POLLING__INTERVAL_PUSH_HEALTHY": "10 min", "UHOME2MQTT_POLLING__INTERVAL": "20"},
+        {"UHOME2MQTT_NOTIFICATIONS__PUBLIC_URL": "https://a/b", "UHOME2MQTT_NOTIFICATIONS__ROTATE_EVERY": "2 h"},
         {"UHOME2MQTT_WEB__TOKEN": "x"},
     ],
 )

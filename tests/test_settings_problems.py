@@ -13,10 +13,14 @@ NOWHERE = Path("/nonexistent")
 SHORT = {
     "<broker>": "mqtt://host:1883, mqtts://host:8883, ws://host:80/path or wss://host:443/path",
     "<http>": "a URL like https://host/path",
+    "<push>": "a URL like https://host/path or https://host/path?access_token={secret}",
+    "<proxies>": "a list of IP addresses and networks like [127.0.0.1, 172.16.0.0/12]",
     "<rules>": "all, or rules by kind (lock, light, switch) or device: the word all, or a list of words and keys",
     "<topic>": "a topic without + and #, no slash at its start or end",
     "<slug>": "lower-case letters, digits, _ and -, but not bridge",
     "<no duration>": "it is no number of seconds and no text like 30 s, 5 min, 6 h or 7 d",
+    "<braces>": "it contains other braces than those of {secret} in its query",
+    "<own>": "the bridge's web server uses the path",
     "<no rule>": "is neither all nor a list of words and keys like [LOCK, mode] or []",
     "<no scheme>": "it does not start with mqtt:// or mqtts:// or ws:// or wss://",
     "<tags>": "tags (!…) are not supported, quote text that starts with !",
@@ -147,8 +151,48 @@ FILES: dict[str, tuple[str, ...]] = {
     "notifications: {public_url: http://host/n}": (
         (
             "notifications.public_url: got 'http://host/n', but it is not https, and "
-            "notifications.allow_http is false; allowed is <http> <one line>"
+            "notifications.allow_http is false; allowed is <push> <one line>"
         ),
+    ),
+    "notifications: {public_url: 'https://h/{secret}?token=hunter2'}": (
+        (
+            "notifications.public_url: got 'https://h/{secret}?***', but {secret} stands elsewhere than in its query; "
+            "allowed is <push> <one line>"
+        ),
+    ),
+    "notifications: {public_url: 'https://h/%7Bsecret%7D?token={secret}'}": (
+        (
+            "notifications.public_url: got 'https://h/%7Bsecret%7D?***', but {secret} stands elsewhere than in its "
+            "query; allowed is <push> <one line>"
+        ),
+    ),
+    "notifications: {public_url: 'https://h/n?token={hunter2}'}": (
+        "notifications.public_url: got 'https://h/n?***', but <braces>; allowed is <push> <one line>",
+    ),
+    "notifications: {public_url: 'https://h/n?token={{secret}}'}": (
+        "notifications.public_url: got 'https://h/n?***', but <braces>; allowed is <push> <one line>",
+    ),
+    "notifications: {public_url: 'https://h/%7bn%7d?token={secret}'}": (
+        "notifications.public_url: got 'https://h/%7bn%7d?***', but <braces>; allowed is <push> <one line>",
+    ),
+    "notifications: {public_url: 'https://h/n?token={secret}#x'}": (
+        "notifications.public_url: got 'https://h/n?***', but it has a fragment; allowed is <push> <one line>",
+    ),
+    "notifications: {public_url: 'https://h/readyz?token=hunter2'}": (
+        "notifications.public_url: got 'https://h/readyz?***', but <own> /readyz itself; allowed is <push> <one line>",
+    ),
+    "notifications: {public_url: 'https://h/%6detrics'}": (
+        "notifications.public_url: got 'https://h/%6detrics', but <own> /metrics itself; allowed is <push> <one line>",
+    ),
+    "uhome: {redirect_uri: https://h/back}\nnotifications: {public_url: https://h/back}": (
+        ("notifications.public_url: got 'https://h/back', but <own> /back itself; allowed is <push> (FILE, line 2)"),
+    ),
+    "notifications: {public_url: http://h/session}": (
+        (
+            "notifications.public_url: got 'http://h/session', but it is not https, and "
+            "notifications.allow_http is false; allowed is <push> <one line>"
+        ),
+        "notifications.public_url: got 'http://h/session', but <own> /session itself; allowed is <push> <one line>",
     ),
     "commands: {allow: some}": (
         "commands.allow: got 'some', but the rule for every kind <no rule>; allowed is <rules> <one line>",
@@ -174,6 +218,36 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "web: {port: 65536}": ("web.port: got '65536'; allowed is a whole number from 0 to 65535 <one line>",),
     "web: {key_file: /k}": ("web.key_file: got '/k', but it needs web.cert_file; allowed is a path <one line>",),
+    "web: {trusted_proxies: [127.0.0.1, proxy.example]}": (
+        (
+            "web.trusted_proxies: got a list, but 'proxy.example' is neither an IP address nor a network; "
+            "allowed is <proxies> <one line>"
+        ),
+    ),
+    "web: {trusted_proxies: 172.16.0.1/12}": (
+        (
+            "web.trusted_proxies: got '172.16.0.1/12', but '172.16.0.1/12' is no network, 172.16.0.0/12 would be one; "
+            "allowed is <proxies> <one line>"
+        ),
+    ),
+    "web: {trusted_proxies: '10.0.0.1, 10.0.0.2'}": (
+        (
+            "web.trusted_proxies: got '10.0.0.1, 10.0.0.2', but '10.0.0.1, 10.0.0.2' is neither an IP address nor a "
+            "network; allowed is <proxies> <one line>"
+        ),
+    ),
+    "web: {trusted_proxies: ['*']}": (
+        (
+            "web.trusted_proxies: got a list, but '*' is neither an IP address nor a network; "
+            "allowed is <proxies> <one line>"
+        ),
+    ),
+    "web: {trusted_proxies: [[10.0.0.1]]}": (
+        (
+            "web.trusted_proxies: got a list, but it is no list of addresses and networks; "
+            "allowed is <proxies> <one line>"
+        ),
+    ),
     "log: {level: loud}": ("log.level: got 'loud'; allowed is one of debug, info, warning, error <one line>",),
     "state_dir: ''": ("state_dir: got '', but it is empty; allowed is a path <one line>",),
     "devices: front": (
@@ -207,7 +281,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "web: {zzz: x}": (
         (
             "web.zzz: unknown key; known are web.enabled, web.host, web.port, web.token, "
-            "web.cert_file, web.key_file <one line>"
+            "web.cert_file, web.key_file, web.trusted_proxies <one line>"
         ),
     ),
     "mqtt:\n  qos: 1\n  qos: 2": ("mqtt.qos: given twice (FILE, lines 2 and 3)",),

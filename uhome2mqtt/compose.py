@@ -17,19 +17,20 @@ from pydantic import SecretStr
 from uhome2mqtt import __version__, logs, oauth
 from uhome2mqtt.broker import Broker, Link
 from uhome2mqtt.cloud import Cloud, http_client
-from uhome2mqtt.daemon import Daemon, Work
+from uhome2mqtt.daemon import Daemon, PushAddress, Work
 from uhome2mqtt.engine import Engine, EngineConfig, Override
 from uhome2mqtt.errors import SettingsError
 from uhome2mqtt.events import LoggedIn
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.logins import Logins, Problem
 from uhome2mqtt.metrics import exposition
+from uhome2mqtt.push_secrets import PushSecrets
 from uhome2mqtt.refresh_worker import refresher
 from uhome2mqtt.settings import Settings, json_schema, not_effective, redacted
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.topics import Topics
-from uhome2mqtt.web import LOCAL_HOSTS, Condition, Guard, Site, WebServer, site_app
+from uhome2mqtt.web import LOCAL_HOSTS, Certificate, Condition, Guard, Receiver, Site, WebServer, site_app
 
 STOP_WITHIN = 4.4
 """Seconds that the end may take at most, what a token refresh that is under way is waited for included."""
@@ -43,7 +44,7 @@ async def run_bridge(
     `begun` is called with the bridge just before it runs.
     """
     settings.require_client()
-    tls, web_tls = _tls(settings), _web_tls(settings)
+    tls, certificate = _tls(settings), _certificate(settings)
     log = logs.get_logger()
     for key in not_effective(settings):
         log.warning("setting_without_effect", key=key, hint="this version does not support it yet")
@@ -53,16 +54,20 @@ async def run_bridge(
         ledger = Ledger.decode(state.requests())
         tokens = open_tokens(settings, http, ledger, on_login=lambda: daemon.tell(LoggedIn()))
         cloud = open_cloud(settings, http, tokens, ledger)
-        engine = Engine(config, state.pins(), random.random)
-        daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size)
+        push = _push(settings)
+        accepts = (lambda _given: False) if push is None else push.secrets.accepts
+        engine = Engine(config, state.pins(), random.random, accepts)
+        daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size, push)
         link = _link(settings, config.topics, tls, settings.mqtt.client_id or state.client_id())
         log.info("started", version=__version__, broker=settings.mqtt.url, base_topic=settings.mqtt.base_topic)
         if begun is not None:
             begun(daemon)
         beside: list[Work] = [tokens.keep_fresh]
         if settings.web.enabled:
-            site = _site(settings, http, tokens, ledger, engine)
-            beside.append(WebServer(site_app(site), settings.web.host, settings.web.port, web_tls).run)
+            path = settings.notifications.path
+            receiver = None if path is None else Receiver(path, accepts, daemon.notify)
+            site = _site(settings, http, tokens, ledger, engine, receiver)
+            beside += _web_works(settings, site, certificate)
         await daemon.run(Broker(link, daemon.tell), stopping, beside)
         # The reply may carry the only refresh token that is still good; what is not here in time is kept by its worker,
         # unless that is ended with us, as in a container.
@@ -71,13 +76,43 @@ async def run_bridge(
                 await tokens.settled()
 
 
-def _site(settings: Settings, http: httpx.AsyncClient, tokens: Tokens, ledger: Ledger, engine: Engine) -> Site:
+def _push(settings: Settings) -> PushAddress | None:
+    """Say where notifications go; None without an address for them."""
+    notifications = settings.notifications
+    if notifications.public_url is None:
+        return None
+    secrets = PushSecrets(settings.state_dir / "push.json", notifications.rotate_every)
+    return PushAddress(address=notifications.address, secrets=secrets)
+
+
+def _web_works(settings: Settings, site: Site, certificate: Certificate | None) -> list[Work]:
+    """Give what the web server does as long as the bridge runs."""
+    web, tls = settings.web, None if certificate is None else certificate.context
+    server = WebServer(site_app(site), web.host, web.port, tls, web.trusted_proxies)
+    return [server.run] if certificate is None else [server.run, certificate.keep_fresh]
+
+
+def _site(
+    settings: Settings,
+    http: httpx.AsyncClient,
+    tokens: Tokens,
+    ledger: Ledger,
+    engine: Engine,
+    receiver: Receiver | None,
+) -> Site:
     """Tell the web pages what they show and do."""
 
     def condition() -> Condition:
         return Condition(
-            trouble=tokens.trouble(), cloud=engine.cloud, broker=engine.broker_connected, listed=engine.listed
+            trouble=tokens.trouble(),
+            cloud=engine.cloud,
+            broker=engine.broker_connected,
+            listed=engine.listed,
+            push=str(engine.push.status),
         )
+
+    def metrics() -> bytes:
+        return exposition(ledger, engine.push, {} if receiver is None else receiver.counts)
 
     token = secret(settings.web.token)
     own = (settings.uhome.redirect_uri, settings.notifications.public_url)
@@ -86,10 +121,11 @@ def _site(settings: Settings, http: httpx.AsyncClient, tokens: Tokens, ledger: L
         logins=Logins(http, oauth_client(settings), tokens.store, ended=_log_login, ledger=ledger),
         redirect_uri=settings.uhome.redirect_uri,
         condition=condition,
-        metrics=lambda: exposition(ledger),
+        metrics=metrics,
         guard=Guard(token),
         # Whoever knows the token is no page of a foreign site.
         hosts=hosts if token is None else None,
+        receiver=receiver,
     )
 
 
@@ -160,6 +196,9 @@ def engine_config(settings: Settings) -> EngineConfig:
         json_state=settings.mqtt.json_state,
         discovery=settings.homeassistant.discovery != "off",
         poll_interval=settings.polling.interval,
+        push_interval=settings.polling.interval_push_healthy,
+        push=settings.notifications.public_url is not None,
+        rotate_every=settings.notifications.rotate_every,
         list_interval=settings.polling.discovery_interval,
         stale_after=settings.polling.stale_after,
         allow={subject: None if rule == "all" else rule for subject, rule in allow.items()},
@@ -211,18 +250,16 @@ def _link(settings: Settings, topics: Topics, tls: ssl.SSLContext | None, client
     )
 
 
-def _web_tls(settings: Settings) -> ssl.SSLContext | None:
-    """Make the TLS context of the web server; raises SettingsError for a certificate that cannot be used."""
+def _certificate(settings: Settings) -> Certificate | None:
+    """Load the certificate of the web server; raises SettingsError for one that cannot be used."""
     web = settings.web
     if not web.enabled or not web.cert_file:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(web.cert_file, web.key_file)
-    except (OSError, ssl.SSLError) as problem:
+        return Certificate(web.cert_file, web.key_file)
+    except OSError as problem:
         used = f"web.cert_file, web.key_file: {web.cert_file}, {web.key_file or 'the same'}"
         raise SettingsError((f"{used} cannot be used: {problem}",)) from None
-    return context
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

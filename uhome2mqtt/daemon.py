@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias, assert_never
@@ -32,11 +33,15 @@ from uhome2mqtt.events import (
     ManageUsers,
     MeasureHealth,
     Note,
+    NotificationReceived,
     Now,
     Publish,
+    PushNotRegistered,
+    PushRegistered,
     QueryEnded,
     QueryFailed,
     QueryStates,
+    RegisterPush,
     SavePins,
     SendCommand,
     SetLogLevel,
@@ -48,7 +53,8 @@ from uhome2mqtt.events import (
     UsersFailed,
 )
 from uhome2mqtt.ledger import Ledger
-from uhome2mqtt.model import Device, Failure, FailureKind, Source
+from uhome2mqtt.model import Device, Failure, FailureKind, Notification, Source
+from uhome2mqtt.push_secrets import PushSecrets
 from uhome2mqtt.state_dir import StateDir
 
 QUERIES_AT_ONCE = 4
@@ -60,7 +66,14 @@ SAVE_REQUESTS_EVERY = 900.0
 """Seconds between two writes of the request counts: flash memory wears, and a crash may cost a few counts."""
 STOP_WITHIN = 3.0
 """Seconds for the last publishes; a user waits five for the process to end."""
-LONGEST_SLEEP = 3600.0
+LONGEST_SLEEP = 10.0
+"""Seconds; the loop's own clock stands still while the machine sleeps, so that afterwards nothing wakes in time."""
+BREATHE_EVERY = 0.01
+"""Seconds of events after which the edges get their turn: a flood of notifications must not keep commands waiting."""
+NOTIFICATIONS_AT_ONCE = 64
+"""More are not taken: whoever sends faster than they can be dealt with must not fill the memory."""
+FAILED_BATCHES = 3
+"""Parts of a query that get no answer until the others are not asked."""
 AFTER_FAULT = 5.0
 CANCEL_AGAIN = 1.5
 """Seconds; longer than the goodbye to the broker takes."""
@@ -70,6 +83,14 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
 """Something that goes on as long as the bridge runs; it is begun again should it end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushAddress:
+    """Where the cloud sends notifications, by the secret in use, and the secrets that they carry."""
+
+    address: Callable[[str], str]
+    secrets: PushSecrets
 
 
 def now() -> Now:
@@ -89,13 +110,23 @@ def resident_memory() -> int | None:
 class Daemon:
     """Carries events to the engine and its effects to the edges."""
 
-    def __init__(self, engine: Engine, cloud: Cloud, state: StateDir, ledger: Ledger, batch_size: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        cloud: Cloud,
+        state: StateDir,
+        ledger: Ledger,
+        batch_size: int,
+        push: PushAddress | None = None,
+    ) -> None:
         self._engine = engine
         self._cloud = cloud
         self._state = state
         self._ledger = ledger
         self._batch_size = batch_size
+        self._push = push
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._notifications = 0
         self._query_slots = asyncio.Semaphore(QUERIES_AT_ONCE)
         self._confirm_slots = asyncio.Semaphore(CONFIRMATIONS_AT_ONCE)
         self._users_slots = asyncio.Semaphore(USERS_AT_ONCE)
@@ -110,6 +141,14 @@ class Daemon:
     def tell(self, event: Event) -> None:
         """Take an event from an edge."""
         self._events.put_nowait(event)
+
+    def notify(self, notification: Notification) -> bool:
+        """Take a notification, unless too many wait already."""
+        if self._notifications >= NOTIFICATIONS_AT_ONCE:
+            return False
+        self._notifications += 1
+        self.tell(NotificationReceived(notification=notification))
+        return True
 
     async def run(self, broker: Broker, stopping: asyncio.Event, beside: Sequence[Work] = ()) -> None:
         """Run until `stopping` is set, then end every command, publish what is due and leave.
@@ -144,8 +183,13 @@ class Daemon:
             await asyncio.sleep(AFTER_FAULT)
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        breathed = loop.time()
         while True:
             await self._supervise(self._handle(await self._next_event()))
+            if loop.time() > breathed + BREATHE_EVERY:
+                await asyncio.sleep(0)
+                breathed = loop.time()
 
     async def _next_event(self) -> Event:
         """Wait for an event or the engine's next deadline; a flood of the former does not delay the latter."""
@@ -159,6 +203,8 @@ class Daemon:
             return Tick()
 
     async def _handle(self, event: Event) -> None:
+        if isinstance(event, NotificationReceived):
+            self._notifications -= 1
         for effect in self._engine.handle(event, now()):
             self._perform(effect)
 
@@ -174,6 +220,8 @@ class Daemon:
                 self._manage_users(effect)
             case ListDevices():
                 self._request(self._list(), lambda why: self.tell(DeviceListFailed(failure=why)))
+            case RegisterPush():
+                self._request(self._register(effect), lambda why: self.tell(PushNotRegistered(failure=why)))
             case IdentifyAccount():
                 self._request(self._identify(), lambda why: self.tell(IdentificationFailed(failure=why)))
             case MeasureHealth():
@@ -255,23 +303,28 @@ class Daemon:
         task.add_done_callback(self._sending.discard)
 
     async def _query(self, effect: QueryStates) -> None:
-        """Ask in batches, some at the same time, until one is too many for the cloud; the end is told in any case."""
+        """Ask in batches, some at the same time, until one is too many for the cloud or it seems to be away.
+
+        The end is told in any case.
+        """
         size = self._batch_size
         batches = [effect.devices[start : start + size] for start in range(0, len(effect.devices), size)]
         slots = self._confirm_slots if effect.source is Source.CONFIRM else self._query_slots
-        refused = False
+        patience = 1 if effect.probe else FAILED_BATCHES
 
         def failed(why: Failure) -> None:
-            nonlocal refused
-            refused |= why.kind is FailureKind.RATE_LIMITED
+            nonlocal patience
+            patience -= FAILED_BATCHES if why.kind is FailureKind.RATE_LIMITED else 1
             self.tell(QueryFailed(query=effect.query, failure=why))
 
         async def ask(batch: tuple[Device, ...]) -> None:
             async with slots:
-                if not refused:
+                if patience > 0:
                     await self._supervise(self._query_batch(effect, batch), failed)
 
         try:
+            if effect.probe:
+                await ask(batches.pop(0))
             await asyncio.gather(*map(ask, batches))
         finally:
             self.tell(QueryEnded(query=effect.query))
@@ -282,6 +335,14 @@ class Daemon:
 
     async def _list(self) -> None:
         self.tell(DevicesListed(devices=await self._cloud.list_devices()))
+
+    async def _register(self, effect: RegisterPush) -> None:
+        if self._push is None:
+            raise ValueError("there is no address for notifications")
+        secret = self._push.secrets.to_register(renew=effect.renew)
+        await self._cloud.register_notifications(self._push.address(secret), secret)
+        self._push.secrets.registered(secret)
+        self.tell(PushRegistered())
 
     async def _identify(self) -> None:
         account = await self._cloud.account()

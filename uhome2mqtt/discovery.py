@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uhome2mqtt import PROJECT_URL, __version__
 from uhome2mqtt.catalogue import EntityDescription, descriptions_for
-from uhome2mqtt.model import Attribute, Device, Json, Outcome, parse_json
+from uhome2mqtt.model import Attribute, Device, Json, Outcome, PushStatus, parse_json
 from uhome2mqtt.topics import Topics, node_id
 
 ORIGIN_NAME = "uhome2mqtt"
@@ -68,7 +68,19 @@ def bridge_config(topics: Topics, qos: int) -> dict[str, Json]:
                 "options": ["online", "degraded", "offline", "unauthorized"],
                 "entity_category": "diagnostic",
                 "icon": "mdi:cloud-outline",
-            }
+            },
+            "push": {
+                "platform": "sensor",
+                "unique_id": f"{node}_push",
+                "default_entity_id": f"sensor.{node}_push",
+                "name": "Notifications",
+                "state_topic": topics.bridge_info,
+                "value_template": "{{ value_json.push }}",
+                "device_class": "enum",
+                "options": list[Json](map(str, PushStatus)),
+                "entity_category": "diagnostic",
+                "icon": "mdi:bell-ring-outline",
+            },
         },
     }
 

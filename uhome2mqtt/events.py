@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from uhome2mqtt.model import Command, Device, DeviceError, Failure, Json, Pin, Report, Source, UsersReply
+from uhome2mqtt.model import Command, Device, DeviceError, Failure, Json, Notification, Pin, Report, Source, UsersReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +100,11 @@ class DeviceListFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatesReported:
-    """Reports of some devices; `query` is the query that they answer, None for a notification."""
+    """Reports of some devices, in answer to a query."""
 
     reports: tuple[Report, ...]
     source: Source
-    query: int | None = None
+    query: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +175,25 @@ class UsersFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationReceived:
+    """The cloud told something of its own accord, and showed the secret of the registration."""
+
+    notification: Notification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRegistered:
+    """The cloud knows where notifications go; whether it sends any is another matter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushNotRegistered:
+    """The cloud did not take the registration, or it is unknown whether it did."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """The time that the engine asked to be woken at has come."""
 
@@ -197,6 +216,9 @@ CloudEvent: TypeAlias = (
     | CommandFailed
     | UsersAnswered
     | UsersFailed
+    | NotificationReceived
+    | PushRegistered
+    | PushNotRegistered
 )
 BrokerEvent: TypeAlias = BrokerConnected | BrokerDisconnected | HomeAssistantStarted | MessageReceived
 ProcessEvent: TypeAlias = Started | HealthMeasured | Tick | StopRequested
@@ -228,11 +250,12 @@ class SendCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryStates:
-    """Ask for the states of these devices."""
+    """Ask for the states of these devices; `probe`: nobody knows whether the cloud is there."""
 
     query: int
     devices: tuple[Device, ...]
     source: Source
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +278,13 @@ class SetLogLevel:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListDevices:
     """Ask for the device list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterPush:
+    """Tell the cloud where notifications go; `renew`: with a secret that it has not had before."""
+
+    renew: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +319,7 @@ Effect: TypeAlias = (
     | QueryStates
     | ManageUsers
     | ListDevices
+    | RegisterPush
     | IdentifyAccount
     | MeasureHealth
     | SavePins

@@ -234,7 +234,7 @@ class PushStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushView:
-    """How far notifications can be relied on; `evidence` counts hits, late ones and misses, `poll_interval` in seconds."""
+    """How far notifications can be relied on; `evidence`: hits, late ones and misses, `poll_interval` in seconds."""
 
     status: PushStatus
     received: int

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.account import FRONT, GARAGE, account
+from tests.support.account import COFFEE, FRONT, GARAGE, HALL, account
 from tests.support.mosquitto import Mosquitto
-from tests.support.patience import free_port
+from tests.support.patience import eventually, free_port
+from tests.support.push import LOCK, receiving, status_of
 from tests.support.scenes import log_in_by_paste
 from tests.support.stage import Stage, staged
 
@@ -119,7 +120,50 @@ async def started_before_the_cloud(stage: Stage) -> None:
         await stage.aclose()
 
 
-SCENARIOS: tuple[Scenario, ...] = (cloud_answers_500, keypad, without_login, login_revoked, started_before_the_cloud)
+USED = {"front_door": FRONT, "garage": GARAGE, "hall_light": HALL, "coffee_machine": COFFEE}
+TURNED = {"Locked": "Unlocked", "Unlocked": "Locked", "on": "off", "off": "on"}
+
+
+async def use_everything(stage: Stage) -> None:
+    """Use four devices by hand, and ask for each when a push would have come."""
+    for device in USED.values():
+        states = (await stage.account.control("GET", f"devices/{device}"))["states"]
+        name = LOCK if LOCK in states else "st.switch.switch"
+        await stage.account.by_hand(device, states={name: TURNED[states[name]]}, cause="hand")
+    await asyncio.sleep(2.5)
+    for level in USED:
+        await stage.ear.say(f"{level}/get", "")
+
+
+async def push_dies(stage: Stage) -> None:
+    """Let notifications prove themselves, die while registration keeps succeeding, and come back."""
+    house = await receiving(stage, {"polling": {"interval_push_healthy": 40}})
+    await use_everything(stage)
+    await stage.ear.until("bridge/info", lambda text: status_of(text) == "healthy")
+    assert json.loads((await stage.held())["bridge/info"])["poll_interval"] == 40
+    registered, since = len(stage.account.requests("Set")), stage.ear.now
+    await stage.account.control("PATCH", "quirks", {"push_mode": "dead"})
+    await use_everything(stage)
+    event = await stage.ear.until_event("bridge/event", "push_unhealthy", since, deadline=45)
+    assert event["evidence"][-2:] == ["miss", "miss"]
+    info = json.loads((await stage.held())["bridge/info"])
+    assert (info["push"], info["poll_interval"]) == ("unhealthy", 10)
+    await eventually(lambda: len(stage.account.requests("Set")) == registered + 1)
+    stage.secrets.add(house.secret)
+    await stage.account.control("PATCH", "quirks", {"push_mode": "on"})
+    await use_everything(stage)
+    await stage.ear.until_event("bridge/event", "push_restored", since)
+    assert house.push_events(since) == ["push_unhealthy", "push_restored"]
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    cloud_answers_500,
+    keypad,
+    without_login,
+    login_revoked,
+    started_before_the_cloud,
+    push_dies,
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -162,3 +206,8 @@ async def test_login_revoked(played: Played) -> None:
 async def test_started_before_the_cloud(played: Played) -> None:
     """A bridge that starts before the cloud is there says offline, removes nothing, and goes on when it is there."""
     await played[started_before_the_cloud]
+
+
+async def test_push_dies(played: Played) -> None:
+    """Push that dies silently is found out by two changes, is told, is registered anew, and recovers by itself."""
+    await played[push_dies]

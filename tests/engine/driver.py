@@ -32,11 +32,15 @@ from uhome2mqtt.events import (
     MeasureHealth,
     MessageReceived,
     Note,
+    NotificationReceived,
     Now,
     Publish,
+    PushNotRegistered,
+    PushRegistered,
     QueryEnded,
     QueryFailed,
     QueryStates,
+    RegisterPush,
     SavePins,
     SendCommand,
     SetLogLevel,
@@ -53,6 +57,7 @@ from uhome2mqtt.model import (
     FailureKind,
     Json,
     LockUser,
+    Notification,
     Outcome,
     Pin,
     Report,
@@ -64,6 +69,7 @@ from uhome2mqtt.topics import Topics
 from .reports import report_of
 
 BASE = "uhome2mqtt"
+SECRET = "secret-of-the-registration"
 TOPICS = Topics(base=BASE, discovery_prefix="homeassistant")
 START = 1000.1
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -86,11 +92,13 @@ def running(
     *devices: Device, config: EngineConfig | None = None, pins: Mapping[str, Pin] | None = None, protocol: str = "5"
 ) -> Driver:
     """Give a bridge that is connected, knows these devices, and whose first poll has ended without a report."""
-    house = Driver(config=config, pins=pins)
+    house = Driver(config=config, pins=pins, chance=1.0)
     house.take(Started())
     house.connect({}, protocol=protocol)
     house.listed(*devices)
     house.end_queries()
+    # The wait after the first poll is as long as the others.
+    house.chance = 0.5
     return house
 
 
@@ -101,7 +109,10 @@ class Driver:
         self, *, config: EngineConfig | None = None, pins: Mapping[str, Pin] | None = None, chance: float = 0.5
     ) -> None:
         self.config = config or EngineConfig(topics=TOPICS)
-        self.engine = Engine(self.config, pins or {}, lambda: chance)
+        self.chance = chance
+        self.engine = Engine(self.config, pins or {}, lambda: self.chance, lambda given: given == SECRET)
+        self.registering = False
+        self.registrations: list[tuple[float, RegisterPush]] = []
         self.monotonic = START
         self.connected = False
         self.devices: dict[str, Device] = {}
@@ -227,6 +238,13 @@ class Driver:
         self.devices |= {device.name.casefold(): device for device in devices}
         return self.take(DevicesListed(devices=devices))
 
+    def registered(self, kind: FailureKind | None = None, retry_after: float | None = None) -> None:
+        """Answer the registration that is under way, with a failure if a kind is given."""
+        assert self.registering, "nothing is being registered"
+        self.registering = False
+        why = None if kind is None else failure(kind, retry_after)
+        self.take(PushRegistered() if why is None else PushNotRegistered(failure=why))
+
     def not_identified(self, kind: FailureKind = FailureKind.UNREACHABLE, retry_after: float | None = None) -> None:
         """Answer the question whose account it is with a failure."""
         self.take(IdentificationFailed(failure=failure(kind, retry_after)))
@@ -237,7 +255,12 @@ class Driver:
     def report(self, level: str, error: str | None = None, /, **states: Json) -> list[Effect]:
         """Push a report of the device with this name."""
         report = report_of(self.devices[level], error, **states)
-        return self.take(StatesReported(reports=(report,), source=Source.PUSH))
+        return self.notified(report)
+
+    def notified(self, *reports: Report, changed: tuple[str, ...] = (), deleted: tuple[str, ...] = ()) -> list[Effect]:
+        """Let a notification arrive."""
+        notification = Notification(reports=reports, changed=changed, deleted=deleted)
+        return self.take(NotificationReceived(notification=notification))
 
     def answer(self, level: str, error: str | None = None, /, **states: Json) -> None:
         """Answer all open queries with one report, and end them."""
@@ -332,7 +355,7 @@ class Driver:
 
     def _record(self, effect: Effect, *, asserting: bool) -> None:
         background = isinstance(effect, QueryStates) and effect.source is Source.QUERY
-        if background or isinstance(effect, ListDevices | IdentifyAccount):
+        if background or isinstance(effect, ListDevices | IdentifyAccount | RegisterPush):
             assert self.monotonic >= self.held_until, "something was asked in the background during a hold"
         match effect:
             case Publish():
@@ -344,6 +367,10 @@ class Driver:
                 self.open[effect.query] = effect
             case ListDevices():
                 self.lists.append(self.monotonic)
+            case RegisterPush():
+                assert not self.registering, "two registrations at a time"
+                self.registering = True
+                self.registrations.append((self.monotonic, effect))
             case IdentifyAccount():
                 self.identified += 1
             case MeasureHealth():

@@ -19,7 +19,7 @@ from uhome2mqtt.model import (
     UsersReply,
 )
 
-from .driver import BACK, BASE, FRONT, LAMP, PLUG, TOPICS
+from .driver import BACK, BASE, FRONT, LAMP, PLUG, SECRET, TOPICS
 
 HOME = (FRONT, BACK, LAMP, PLUG)
 CODE = "73519264"
@@ -40,6 +40,7 @@ values: st.SearchStrategy[Json] = words | words | scraps
 attributes = st.sampled_from(sorted(KNOWN)) | st.just(LOCK_STATE) | st.just(Attribute("st.new.thing"))
 states = st.dictionaries(attributes, values, max_size=4)
 errors = st.none() | st.builds(DeviceError, code=st.sampled_from(["DEVICE_OFFLINE", "OTHER"]))
+subjects = st.sampled_from([*LEVELS.values(), FRONT.id.lower(), "nobody"])
 reports = st.builds(
     Report, device_id=st.sampled_from([*LEVELS.values(), "nobody"]), states=states, error=st.none() | errors
 )
@@ -92,6 +93,8 @@ asked = st.fixed_dictionaries(
         "transaction": st.sampled_from(["a", "b", 1]),
         "sent_at": st.sampled_from(["2026-01-31T12:00:00Z", 0]),
         "level": st.sampled_from(["debug", "loud"]),
+        "token": st.sampled_from([SECRET, SECRET, "wrong", 7]),
+        "body": scraps | st.sampled_from(["{", "[]"]),
     },
 )
 lock_users = st.builds(

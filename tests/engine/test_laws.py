@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from uhome2mqtt.catalogue.attributes import LOCK_STATE
 from uhome2mqtt.engine import EngineConfig, Override
+from uhome2mqtt.engine.evidence import Verdict
 from uhome2mqtt.engine.house import DOUBT, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.events import (
@@ -41,7 +42,6 @@ from uhome2mqtt.model import (
     Json,
     Pin,
     Report,
-    Source,
     UsersReply,
     canonical,
     parse_json,
@@ -62,6 +62,7 @@ from .strategies import (
     reports,
     requests,
     states,
+    subjects,
     topics,
     users_replies,
     waits,
@@ -73,8 +74,8 @@ HOME = (FRONT, BACK, LAMP, PLUG)
 class Bridge(RuleBasedStateMachine):
     """A bridge to which anything may happen."""
 
-    @initialize(disabled=st.booleans(), json_state=st.booleans(), discovery=st.booleans())
-    def begin(self, *, disabled: bool, json_state: bool, discovery: bool) -> None:
+    @initialize(disabled=st.booleans(), json_state=st.booleans(), discovery=st.booleans(), push=st.booleans())
+    def begin(self, *, disabled: bool, json_state: bool, discovery: bool, push: bool) -> None:
         """Start with a pin for every device, so that its topic level is known here."""
         config = EngineConfig(
             topics=TOPICS,
@@ -83,6 +84,7 @@ class Bridge(RuleBasedStateMachine):
             overrides={PLUG.id: Override(enabled=not disabled)},
             json_state=json_state,
             discovery=discovery,
+            push=push,
         )
         self.house = Driver(config=config, pins={device_id: Pin(topic=level) for level, device_id in LEVELS.items()})
         self.locks: dict[str, Json] = {}
@@ -200,10 +202,15 @@ class Bridge(RuleBasedStateMachine):
         for level in levels:
             self.house.say("lamp/brightness/set", level)
 
-    @rule(pushed=st.lists(reports, max_size=3))
-    def pushed(self, pushed: list[Report]) -> None:
+    @rule(pushed=st.lists(reports, max_size=3), changed=st.lists(subjects), deleted=st.lists(subjects))
+    def pushed(self, pushed: list[Report], changed: list[str], deleted: list[str]) -> None:
         self._reported(*pushed)
-        self.house.take(StatesReported(reports=tuple(pushed), source=Source.PUSH))
+        self.house.notified(*pushed, changed=tuple(changed), deleted=tuple(deleted))
+
+    @precondition(lambda self: self.house.registering)
+    @rule(kind=st.none() | kinds, retry_after=waits)
+    def registered(self, kind: FailureKind | None, retry_after: float | None) -> None:
+        self.house.registered(kind, retry_after)
 
     @precondition(lambda self: self.house.open)
     @rule(said=st.data(), ends=st.booleans(), kind=st.none() | kinds, retry_after=waits)
@@ -297,8 +304,18 @@ class Bridge(RuleBasedStateMachine):
     def nothing_becomes_unknown_early(self) -> None:
         """Keep the age of states in step with the interval in use: three of them, and at least 120 s."""
         inside: House = vars(self.house.engine)["_house"]
-        assert inside.stale_after == max(120, 3 * inside.budget.interval)
+        assert inside.stale_after == max(120, 3 * max(inside.interval, inside.pace))
         assert 30 <= inside.budget.interval <= 480
+
+    @invariant()
+    def only_proven_push_is_relied_on(self) -> None:
+        """Ask more rarely than the cloud bears only while the newest evidence is a hit, and four of the last five."""
+        inside: House = vars(self.house.engine)["_house"]
+        latest = list(inside.push.evidence.latest)
+        if inside.interval != inside.budget.interval:
+            assert latest[-1] is Verdict.HIT
+            assert latest.count(Verdict.HIT) >= 4
+        assert inside.push.evidence.counts.total() == 0 or inside.push.enabled
 
     @invariant()
     def the_broker_holds_a_fresh_projection(self) -> None:
@@ -332,6 +349,8 @@ class Bridge(RuleBasedStateMachine):
                 self.house.users_fail(FailureKind.UNCERTAIN)
             self.house.end_queries(FailureKind.UNREACHABLE)
             self.house.list_failed()
+            if self.house.registering:
+                self.house.registered(FailureKind.UNREACHABLE)
             self.house.advance(10)
         assert self.house.ended.keys() == self.house.deadlines.keys()
         assert self.answers == self.requested

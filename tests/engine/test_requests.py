@@ -144,6 +144,7 @@ def test_health_check() -> None:
         "cloud": "online",
         "listed": True,
         "devices": 1,
+        "push": "disabled",
         "mqtt_protocol": "3.1.1",
         "uptime": 5,
     }

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from uhome2mqtt.events import StatesReported
-from uhome2mqtt.model import Device, Report, Source, attribute
+from uhome2mqtt.model import Device, Report, attribute
 
 from .driver import BACK, FRONT, LAMP, PLUG, Driver, running
 
@@ -66,7 +65,7 @@ def test_unknown_is_kept_and_noted_once() -> None:
     house = running(FRONT)
     for value in (1, 2):
         strange = Report(device_id=FRONT.id, states={attribute("st.new", "thing"): value})
-        house.take(StatesReported(reports=(strange, Report(device_id="nobody")), source=Source.PUSH))
+        house.notified(strange, Report(device_id="nobody"))
     assert [note.fields["about"] for note in house.noted("unknown_attribute")] == ["st.new.thing"]
     assert [note.fields["about"] for note in house.noted("unknown_device_reported")] == ["nobody"]
     assert "st.new.thing" in json.loads(house["bridge/devices"])[0]["observed"]

@@ -21,7 +21,9 @@ CLIENT_SECRET = "client-secret-that-nobody-may-see"
 FRONT = "0C:7F:ED:10:00:01"
 BACK = "0C:7F:ED:10:00:02"
 GARAGE = "0C:7F:ED:10:00:03"
+HALL = "7C:DF:A1:20:00:04"
 DINING = "7C:DF:A1:20:00:05"
+COFFEE = "84:F7:03:30:00:07"
 
 # Building a TLS context takes longer than most tests; none of them speaks TLS over HTTP.
 TLS = httpx.create_ssl_context()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from starlette.routing import Route
 
 from tests.support.account import Account, new_http
 from uhome2mqtt.logins import Logins, Problem
 from uhome2mqtt.tokens import Tokens
-from uhome2mqtt.web import Condition, Guard, Site, listen, serving, site_app
+from uhome2mqtt.web import Condition, Guard, Receiver, Site, listen, serving, site_app
 
 GOOD = Condition(trouble=None, cloud="online", broker=True, listed=True)
 
@@ -35,6 +36,8 @@ class Served:
     http: httpx.AsyncClient
     tokens: Tokens
     clock: Clock
+    port: int
+    paths: frozenset[str] = frozenset()
     condition: Condition = GOOD
     ended: list[Problem | None] = field(default_factory=list)
 
@@ -58,6 +61,8 @@ async def served(
     token: str | None = None,
     hosts: Iterable[str] | None = None,
     redirect_uri: str = "http://localhost:8099/oauth/callback",
+    receiver: Receiver | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> AsyncIterator[Served]:
     """Serve a site on a free port."""
     client, clock = account.client(redirect_uri=redirect_uri), Clock()
@@ -65,7 +70,7 @@ async def served(
     sockets = await listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     async with new_http(f"http://127.0.0.1:{port}") as http:
-        found = Served(account=account, http=http, tokens=tokens, clock=clock)
+        found = Served(account=account, http=http, tokens=tokens, clock=clock, port=port)
         site = Site(
             logins=Logins(account.http, client, tokens.store, ended=found.ended.append, clock=clock),
             redirect_uri=redirect_uri,
@@ -73,6 +78,9 @@ async def served(
             metrics=lambda: b"up 1\n",
             guard=Guard(token, clock),
             hosts=hosts,
+            receiver=receiver,
         )
-        async with serving(site_app(site), sockets):
+        app = site_app(site)
+        found.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
+        async with serving(app, sockets, trusted_proxies=trusted_proxies):
             yield found

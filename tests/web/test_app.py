@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +14,8 @@ from tests.support.account import CLIENT_SECRET, Account
 from tests.web.site import served
 from uhome2mqtt import __version__
 from uhome2mqtt.logins import MOST, Logins
-from uhome2mqtt.web import Condition, callback_app, listen, serving
+from uhome2mqtt.model import PushStatus
+from uhome2mqtt.web import Condition, callback_app, listen, pages, serving
 from uhome2mqtt.web.app import LARGEST_FORM
 
 NOBODY = Condition(trouble="nobody has logged in yet", cloud="unauthorized", broker=True, listed=False)
@@ -212,6 +214,16 @@ async def test_home_rejected(cloud_account: Account, tmp_path: Path) -> None:
         site.condition = Condition(trouble=None, cloud="unauthorized", broker=True, listed=True)
         page = (await site.http.get("/")).text
     assert "The cloud refuses the login." in page
+
+
+@pytest.mark.parametrize("push", PushStatus)
+async def test_home_tells_of_notifications(cloud_account: Account, tmp_path: Path, push: PushStatus) -> None:
+    """The first page says in words how far notifications can be relied on, with and without a login."""
+    async with served(cloud_account, tmp_path) as site:
+        for condition in (site.condition, NOBODY):
+            site.condition = replace(condition, push=push)
+            page = (await site.http.get("/")).text
+            assert f'<p class="small">Notifications: {pages.NOTIFICATIONS[push]}</p>' in page
 
 
 async def test_headers(cloud_account: Account, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -187,6 +188,92 @@ async def test_crowd(limit: str, most: int, monkeypatch: pytest.MonkeyPatch) -> 
             writer.close()
         await asyncio.sleep(0.1)
         assert (await http.get("/")).text == "hello"
+
+
+async def refused(_request: Request) -> Response:
+    """Answer without a look at the body."""
+    return PlainTextResponse("no", 403)
+
+
+REFUSED = Starlette(routes=[Route("/", refused, methods=["POST"]), Route("/hello", hello)])
+
+
+async def test_unwanted_body() -> None:
+    """A client that sends on after its answer can read that, and asks again on the same connection."""
+    sockets = await listen("127.0.0.1", 0)
+    async with serving(REFUSED, sockets), new_http(f"http://127.0.0.1:{sockets[0].getsockname()[1]}") as http:
+        for _ in range(3):
+            assert (await http.post("/", content=b"x" * server.LARGEST_REST)).text == "no"
+            assert (await http.get("/hello")).text == "hello"
+
+
+async def unwanted(port: int, pieces: int) -> tuple[bytes, int]:
+    """Get refused, then send on in pieces of 64 KiB; give the answer, and how many were sent before the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n")
+    answer, sent = await reader.readuntil(b"no"), 0
+    with suppress(ConnectionError):
+        while sent < pieces and not reader.at_eof():
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 1
+            # The other end must have had the chance to say that it is enough.
+            await asyncio.sleep(0.02)
+    writer.close()
+    return answer, sent
+
+
+async def test_endless_unwanted_body() -> None:
+    """Whoever sends more than a mebibyte after the answer is cut off."""
+    sockets = await listen("127.0.0.1", 0)
+    async with serving(REFUSED, sockets), asyncio.timeout(10):
+        answer, sent = await unwanted(sockets[0].getsockname()[1], 1000)
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert 16 <= sent < 30
+
+
+async def test_slow_unwanted_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends on for too long is cut off, too: the time counts from the beginning of the request."""
+    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.1)
+    monkeypatch.setattr(server, "LARGEST_REST", 1e9)
+    sockets = await listen("127.0.0.1", 0)
+    async with serving(REFUSED, sockets), asyncio.timeout(10):
+        _, sent = await unwanted(sockets[0].getsockname()[1], 1000)
+    assert sent < 30
+
+
+async def test_after_an_unwanted_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the rest of a body has come, the next request on the connection has all the time again."""
+    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.5)
+    sockets = await listen("127.0.0.1", 0)
+    async with serving(REFUSED, sockets), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", sockets[0].getsockname()[1])
+        for _ in range(4):
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx")
+            assert await reader.readuntil(b"no")
+            await asyncio.sleep(0.3)
+            writer.write(b"x")
+        # Nor does it last for ever.
+        assert await closed(reader) == b""
+        writer.close()
+
+
+async def test_nobody_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without trusted proxies nobody is believed, whatever the environment says to uvicorn."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+
+    async def asker(request: Request) -> Response:
+        return PlainTextResponse(f"{request.url.scheme} {request.client.host if request.client else None}")
+
+    application = Starlette(routes=[Route("/", asker)])
+    headers = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    for proxies, answer in (((), "http 127.0.0.1"), (("127.0.0.1",), "https 203.0.113.9")):
+        sockets = await listen("127.0.0.1", 0)
+        async with (
+            serving(application, sockets, trusted_proxies=proxies),
+            new_http(f"http://127.0.0.1:{sockets[0].getsockname()[1]}") as http,
+        ):
+            assert (await http.get("/", headers=headers)).text == answer
 
 
 async def test_tls(certificate: Path) -> None:

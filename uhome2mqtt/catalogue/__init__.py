@@ -15,11 +15,14 @@ from uhome2mqtt.model import Attribute
 
 DESCRIPTIONS: tuple[EntityDescription, ...] = (*LOCK_KEYS, *LIGHT_KEYS, *BRIDGE_KEYS)
 KEYS = frozenset(description.key for description in DESCRIPTIONS)
+VITAL = frozenset[Attribute]().union(*(row.requires for row in DESCRIPTIONS if row.forgettable))
+"""What people act on: the attributes behind the keys that are never shown out of date."""
 
 __all__ = [
     "DESCRIPTIONS",
     "KEYS",
     "KNOWN",
+    "VITAL",
     "EntityDescription",
     "Intent",
     "Values",

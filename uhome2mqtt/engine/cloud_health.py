@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uhome2mqtt.engine import health
-from uhome2mqtt.engine.house import EASE, LIST, POLL, House
+from uhome2mqtt.engine.house import ACCOUNT, EASE, LIST, POLL, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.model import Failure, FailureKind, Json
@@ -41,34 +41,42 @@ def failed(house: House, turn: Turn, failure: Failure) -> None:
 
 def ease(house: House, turn: Turn) -> None:
     """Ask more often again, after some time without a refusal."""
-    before = house.budget.interval
     house.budget.ease(turn.now)
-    _budget_changed(house, turn, before)
+    _budget_changed(house, turn)
 
 
 def heed(house: House, turn: Turn, failure: Failure) -> None:
     """Leave what is left to commands when the cloud refuses a request for its rate, and ask less often from then on."""
     if failure.kind is not FailureKind.RATE_LIMITED:
         return
-    budget, before = house.budget, house.budget.interval
+    budget = house.budget
     if budget.refused(turn.now, failure.retry_after):
         seconds = round(budget.held_until - turn.now.monotonic)
         turn.note("warning", "cloud_rate_limited", seconds=seconds, poll_interval=budget.interval)
-    _budget_changed(house, turn, before)
+    _budget_changed(house, turn)
 
 
-def _budget_changed(house: House, turn: Turn, interval_before: float) -> None:
+def follow_interval(house: House, turn: Turn) -> None:
+    """Tell that the poll interval has changed; a shorter one holds from now on."""
+    before, after = house.told_interval, house.interval
+    if before == after:
+        return
+    house.told_interval = after
+    turn.note("info", "poll_interval_changed", before=before, seconds=after)
+    house.measure_age_anew(turn)
+    turn.touch_bridge()
+    if Timer(POLL) in house.timers:
+        house.timers.hasten(Timer(POLL), turn.now.monotonic + after)
+
+
+def _budget_changed(house: House, turn: Turn) -> None:
     house.timers.set(Timer(EASE), house.budget.ease_at)
     health.soon(house, turn)
-    if house.budget.interval != interval_before:
-        turn.note("info", "poll_interval_changed", before=interval_before, seconds=house.budget.interval)
-        house.measure_age_anew(turn)
-        turn.touch_bridge()
 
 
 def _hurry(house: House, turn: Turn) -> None:
     """Let what waits out a pause after a failure happen now; where the cloud was asked too often, at the usual pace."""
     wait = house.budget.interval if house.budget.strained else 0.0
-    for timer, waits in ((Timer(LIST), house.list_failed), (Timer(POLL), True)):
+    for timer, waits in ((Timer(LIST), house.list_failed), (Timer(ACCOUNT), True), (Timer(POLL), True)):
         if waits and timer in house.timers:
             house.timers.hasten(timer, turn.now.monotonic + wait)

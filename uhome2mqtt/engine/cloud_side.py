@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from uhome2mqtt.engine import background, cloud_health, reports, requests, users_side
+from uhome2mqtt.engine import background, cloud_health, push_side, reports, requests, users_side
 from uhome2mqtt.engine.cloud_state import pause
-from uhome2mqtt.engine.house import ACCOUNT, LIST, POLL, House
+from uhome2mqtt.engine.house import ACCOUNT, LIST, POLL, REGISTER, House
 from uhome2mqtt.engine.policy import unmatched
 from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.timers import Timer
@@ -54,7 +54,9 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
     turn.touched |= house.registry.nodes.keys()
     turn.touch_bridge()
     house.timers.set(Timer(LIST), turn.now.monotonic + _list_pause(house))
+    background.heed_hints(house)
     background.identify_account(house, turn)
+    push_side.register_first(house, turn)
     if changes.added:
         background.poll(house, turn)
     requests.listed(house, turn, changes)
@@ -77,7 +79,7 @@ def identification_failed(house: House, turn: Turn, event: IdentificationFailed)
 def logged_in(house: House, turn: Turn) -> None:
     """Ask at once for what had to wait for a login; it may be another account's, too."""
     house.info["account"] = None
-    for timer in (Timer(LIST), Timer(POLL)):
+    for timer in (Timer(LIST), Timer(POLL), Timer(REGISTER)):
         if timer in house.timers:
             house.timers.set(timer, turn.now.monotonic)
 
@@ -94,11 +96,10 @@ def device_list_failed(house: House, turn: Turn, event: DeviceListFailed) -> Non
 
 def states_reported(house: House, turn: Turn, event: StatesReported) -> None:
     """Merge reports and hold them against the commands under way."""
-    asked = turn.now.monotonic if event.query is None else house.queries.asked(event.query)
-    for report in event.reports:
+    asked = house.queries.asked(event.query)
+    for reported in event.reports:
+        report = push_side.looked(house, turn, reported, event.source, asked)
         reports.reported(house, turn, report, event.source, asked, event.query)
-    if event.query is None:
-        reports.take_stock(house, turn)
 
 
 def query_failed(house: House, turn: Turn, event: QueryFailed) -> None:
@@ -121,7 +122,19 @@ def query_ended(house: House, turn: Turn, query: int) -> None:
         house.commands.query_ended(turn, house.registry.nodes[device_id], query)
     requests.query_ended(house, turn, query, ended.failure)
     if ended.poll:
-        house.timers.set(Timer(POLL), turn.now.monotonic + _poll_pause(house, ended.failure))
+        _polled(house, turn, ended.failure)
+
+
+def _polled(house: House, turn: Turn, failure: Failure | None) -> None:
+    """Plan the next poll; the wait after the first one is cut by chance: other bridges have started now, too."""
+    wait = _poll_pause(house, failure)
+    if not house.polled:
+        house.polled = True
+        wait *= 0.5 + 0.5 * house.chance()
+    house.timers.set(Timer(POLL), turn.now.monotonic + wait)
+    if house.pace != house.interval:
+        house.pace = house.interval
+        house.measure_age_anew(turn)
 
 
 def command_answered(house: House, turn: Turn, event: CommandAnswered) -> None:
@@ -155,6 +168,7 @@ def _announce(house: House, turn: Turn, changes: Changes) -> None:
     for node in changes.removed:
         house.commands.abandon(turn, node, "DEVICE_REMOVED", "the device has left the account")
         users_side.abandon(house, turn, node.device.id, "the device has left the account")
+        push_side.abandon(house, node.device.id)
         turn.touch(node.device.id)
     for device_id in changes.added:
         house.watch_staleness(nodes[device_id], turn.now)
@@ -170,9 +184,10 @@ def _list_pause(house: House) -> float:
 
 
 def _poll_pause(house: House, failure: Failure | None) -> float:
-    interval = house.budget.interval
-    refused = failure is not None and failure.kind is FailureKind.RATE_LIMITED
-    return interval if failure is None or refused else _pause(house, interval, failure)
+    if failure is None:
+        return house.interval
+    refused = failure.kind is FailureKind.RATE_LIMITED
+    return house.budget.interval if refused else _pause(house, house.budget.interval, failure)
 
 
 def _pause(house: House, base: float, failure: Failure) -> float:

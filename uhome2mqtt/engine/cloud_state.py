@@ -26,6 +26,11 @@ class CloudState:
         self.unauthorized = False
         self._reached = False
 
+    @property
+    def away(self) -> bool:
+        """Whether several requests in a row got no answer at all."""
+        return self.failures >= OFFLINE_AFTER and self.status == "offline"
+
     def succeeded(self) -> None:
         self.failures = 0
         self.unauthorized = False

@@ -22,8 +22,9 @@ class Override:
 class EngineConfig:
     """Settings that the engine needs; intervals and ages in seconds.
 
-    `poll_interval`: as configured; how often is really asked follows from what the cloud bears. `stale_after`: None =
-    it follows from the interval in use.
+    `poll_interval`: as configured; how often is really asked follows from what the cloud bears, and is
+    `push_interval` while notifications have proven themselves. `stale_after`: None = it follows from the interval in
+    use. `push`: whether there is an address for notifications; `rotate_every`: how long one secret is used for them.
     `allow`: device kind, id, topic level or name to the words and keys that MQTT may use, None = everything.
     `lock_users`: whether keypad codes may be managed, `reveal_codes`: whether answers show them to everybody.
     `login_hint`: what a person does who has to log in.
@@ -35,6 +36,9 @@ class EngineConfig:
     json_state: bool = True
     discovery: bool = True
     poll_interval: float = 30.0
+    push_interval: float = 300.0
+    push: bool = False
+    rotate_every: float = 86400.0
     list_interval: float = 6 * 3600.0
     stale_after: float | None = None
     allow: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)

@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
-from uhome2mqtt.engine import background, broker_side, cloud_health, cloud_side, health, reports, users_side
+from uhome2mqtt.engine import background, broker_side, cloud_health, cloud_side, health, push_side, reports, users_side
 from uhome2mqtt.engine.commands import CONFIRM, RETRY
 from uhome2mqtt.engine.config import EngineConfig
-from uhome2mqtt.engine.house import ACCOUNT, BIRTH, DOUBT, EASE, FORGET, HEALTH, LIST, POLL, STALE, USERS, House
+from uhome2mqtt.engine.house import (
+    ACCOUNT,
+    BIRTH,
+    DOUBT,
+    EASE,
+    EVIDENCE,
+    FORGET,
+    HEAL,
+    HEALTH,
+    LIST,
+    LOOK,
+    POLL,
+    REGISTER,
+    STALE,
+    USERS,
+    House,
+)
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import (
@@ -27,7 +43,10 @@ from uhome2mqtt.events import (
     IdentificationFailed,
     LoggedIn,
     MessageReceived,
+    NotificationReceived,
     Now,
+    PushNotRegistered,
+    PushRegistered,
     QueryEnded,
     QueryFailed,
     Started,
@@ -37,14 +56,20 @@ from uhome2mqtt.events import (
     UsersAnswered,
     UsersFailed,
 )
-from uhome2mqtt.model import Pin, Source
+from uhome2mqtt.model import Pin, PushView, Source
 
 
 class Engine:
     """All state of the bridge, and its single writer."""
 
-    def __init__(self, config: EngineConfig, pins: Mapping[str, Pin], chance: Callable[[], float]) -> None:
-        self._house = House(config, pins, chance)
+    def __init__(
+        self,
+        config: EngineConfig,
+        pins: Mapping[str, Pin],
+        chance: Callable[[], float],
+        accepts: Callable[[str], bool] = lambda _given: False,
+    ) -> None:
+        self._house = House(config, pins, chance, accepts)
 
     @property
     def wake_at(self) -> float:
@@ -66,10 +91,23 @@ class Engine:
         """Whether the first device list has been taken in."""
         return self._house.registry.lists > 0
 
+    @property
+    def push(self) -> PushView:
+        """How far notifications can be relied on."""
+        push = self._house.push
+        return PushView(
+            status=push.status,
+            received=push.received,
+            evidence={str(verdict): count for verdict, count in push.evidence.counts.items()},
+            poll_interval=self._house.interval,
+        )
+
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """Take one event in and tell what is to be done: what is retained first, then the outcomes."""
         turn, cloud = Turn(now), self._house.cloud.status
         self._take(turn, event)
+        push_side.follow(self._house, turn)
+        cloud_health.follow_interval(self._house, turn)
         health.follow(self._house, turn, cloud)
         return [*self._house.project(turn), *turn.effects]
 
@@ -122,6 +160,12 @@ class Engine:
                 users_side.answered(house, turn, event)
             case UsersFailed():
                 users_side.failed(house, turn, event)
+            case NotificationReceived():
+                push_side.received(house, turn, event)
+            case PushRegistered():
+                push_side.registered(house, turn)
+            case PushNotRegistered():
+                push_side.not_registered(house, turn, event)
             case _:
                 assert_never(event)
 
@@ -134,6 +178,7 @@ class Engine:
         due = self._house.timers.due(turn.now.monotonic)
         looks = [int(timer.of) for timer in due if timer.what == CONFIRM]
         self._confirm(turn, self._house.commands.join(turn.now, looks))
+        push_side.look(self._house, turn, [str(timer.of) for timer in due if timer.what == LOOK])
         for timer in due:
             self._due(turn, timer)
 
@@ -144,7 +189,7 @@ class Engine:
         elif timer.what == STALE:
             self._stale(turn, str(timer.of))
         elif timer.what == LIST:
-            background.list_devices(house, turn)
+            background.list_again(house, turn)
         elif timer.what == POLL:
             background.poll(house, turn)
         elif timer.what == ACCOUNT:
@@ -161,6 +206,12 @@ class Engine:
             reports.settle(house, turn, str(timer.of))
         elif timer.what == USERS:
             users_side.look(house, turn, int(timer.of))
+        elif timer.what == REGISTER:
+            push_side.register(house, turn, renew=house.push.registered is not None)
+        elif timer.what == HEAL:
+            push_side.heal(house, turn)
+        elif timer.what == EVIDENCE:
+            push_side.expire(house, turn)
 
     def _confirm(self, turn: Turn, due: list[int]) -> None:
         """Ask for the devices of all commands whose next look is due, together in one request."""

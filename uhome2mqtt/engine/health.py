@@ -25,13 +25,13 @@ def measured(house: House, turn: Turn, event: HealthMeasured) -> None:
         "uptime": round(turn.now.monotonic - house.started),
         "requests": dict(event.requests),
         "budget": {
-            "poll_interval": house.budget.interval,
+            "poll_interval": house.interval,
             "held_until": house.budget.until(turn.now),
             "refusals": house.budget.refusals,
         },
         "commands": dict(house.outcomes),
         "contradictions": house.doubts.count,
-        "push": house.info["push"],
+        "push": house.push.account,
         "memory": event.memory,
         "at": turn.now.stamp,
     }

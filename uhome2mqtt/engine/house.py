@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from uhome2mqtt.engine.answers import Request
@@ -10,8 +11,10 @@ from uhome2mqtt.engine.cloud_state import CloudState
 from uhome2mqtt.engine.commands import Commands
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.doubts import Doubts
+from uhome2mqtt.engine.hints import Hints
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.projection import document_of, dump, project_bridge, project_device
+from uhome2mqtt.engine.push import Push
 from uhome2mqtt.engine.queries import Queries, Query
 from uhome2mqtt.engine.reception import Reception
 from uhome2mqtt.engine.registry import Registry
@@ -21,27 +24,40 @@ from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.engine.user_jobs import Jobs
 from uhome2mqtt.events import DevicesListed, Now, Publish, QueryStates, SavePins
-from uhome2mqtt.model import Device, Json, Outcome, Pin, Source
+from uhome2mqtt.model import Device, Json, Outcome, Pin, PushStatus, Source
 
 BRIDGE = ""
 """The owner of the bridge's own topics; no device id is empty."""
 
 LIST, POLL, ACCOUNT, EASE = "list", "poll", "account", "ease"
 STALE, BIRTH, FORGET, HEALTH = "stale", "birth", "forget", "health"
-DOUBT, USERS = "doubt", "users"
+DOUBT, USERS, LOOK = "doubt", "users", "look"
+REGISTER, HEAL, EVIDENCE = "register", "heal", "evidence"
 
 STALE_INTERVALS = 3
 STALE_AT_LEAST = 120.0
+MOST_NOTED = 1000
 AFTER_HOLD = 5.0
 """Seconds after a hold within which, by chance, what had to wait begins: other bridges were refused too."""
 
 
 class House:
-    """The state of the bridge; `chance` gives numbers of 0…1 that spread repeated work over time."""
+    """The state of the bridge.
 
-    def __init__(self, config: EngineConfig, pins: Mapping[str, Pin], chance: Callable[[], float]) -> None:
+    `chance` gives numbers of 0…1 that spread repeated work over time. `accepts` tells whether a text is the secret
+    that notifications carry. `pace`: the poll interval that was in use when the last poll ended.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        pins: Mapping[str, Pin],
+        chance: Callable[[], float],
+        accepts: Callable[[str], bool],
+    ) -> None:
         self.config = config
         self.chance = chance
+        self.accepts = accepts
         self.timers = Timers()
         self.registry = Registry(config, pins)
         self.doubts = Doubts()
@@ -50,8 +66,11 @@ class House:
         self.queries = Queries()
         self.cloud = CloudState()
         self.budget = Budget(config.poll_interval)
+        self.push = Push(enabled=config.push)
+        self.hints = Hints()
+        self.told_interval = self.pace = config.poll_interval
         self.retained = Retained()
-        self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": "disabled"}
+        self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": str(self.push.status)}
         self.started = 0.0
         self.outcomes = dict.fromkeys(map(str, Outcome), 0)
         self.health: Mapping[str, Json] | None = None
@@ -61,12 +80,14 @@ class House:
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
         self.list_failed = False
+        self.polled = False
         self.inventory_changed = False
         self.listing = False
         self.asked: dict[int, list[Request]] = {}
         self.list_asked: list[Request] = []
         self.getting: dict[str, int] = {}
         self.last_get: dict[str, float] = {}
+        self.last_look: dict[str, float] = {}
         self.last_refresh: float | None = None
         self.last_discover: float | None = None
         self.jobs = Jobs()
@@ -78,7 +99,15 @@ class House:
         """Seconds after which a state is no longer claimed: as configured, else by the poll interval in use."""
         if self.config.stale_after is not None:
             return self.config.stale_after
-        return max(STALE_INTERVALS * self.budget.interval, STALE_AT_LEAST)
+        return max(STALE_INTERVALS * max(self.interval, self.pace), STALE_AT_LEAST)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls: as the cloud bears it; longer while push has proven itself, if nothing ages."""
+        if self.push.status is not PushStatus.HEALTHY:
+            return self.budget.interval
+        fresh = math.inf if self.config.stale_after is None else self.config.stale_after / 2
+        return max(self.budget.interval, min(self.config.push_interval, fresh))
 
     def bridge_event(self, turn: Turn, event: str, **fields: Json) -> None:
         """Tell everybody on the bridge's event topic."""
@@ -88,7 +117,7 @@ class House:
 
     def note_once(self, turn: Turn, event: str, about: str, **fields: Json) -> None:
         """Warn of something that will come again with every poll."""
-        if (event, about) not in self._noted:
+        if (event, about) not in self._noted and len(self._noted) < MOST_NOTED:
             self._noted.add((event, about))
             turn.note("warning", event, about=about, **fields)
 
@@ -101,7 +130,8 @@ class House:
         """Ask for the states of devices, and give the query's number."""
         number = self.commands.number()
         self.queries.opened(number, Query(asked=turn.now.monotonic, poll=poll))
-        turn.emit(QueryStates(query=number, devices=tuple(devices), source=source))
+        probe = poll and self.cloud.away
+        turn.emit(QueryStates(query=number, devices=tuple(devices), source=source, probe=probe))
         return number
 
     def must_wait(self, turn: Turn, work: Timer) -> bool:
@@ -169,7 +199,7 @@ class House:
 
     def bridge_topics(self) -> dict[str, str]:
         nodes = self.registry.nodes.values() if self.registry.lists else None
-        info = {**self.info, "poll_interval": self.budget.interval}
+        info = {**self.info, "poll_interval": self.interval}
         return project_bridge(nodes, self.config, self.cloud.status, info, self.health)
 
     def project(self, turn: Turn) -> list[Publish]:

@@ -43,14 +43,14 @@ def read_orders(topic: SetTopic, raw: bytes) -> tuple[Order, ...]:
     return (_request(topic.key, _value(topic.key, members), members),)
 
 
-def read_object(raw: bytes) -> dict[str, Json]:
-    """Read a message that is a JSON object; raises PayloadError for anything else."""
-    return _json_object(_text(raw))
+def read_object(raw: bytes, most: int = MAX_PAYLOAD) -> dict[str, Json]:
+    """Read a message that is a JSON object of so many bytes; raises PayloadError for anything else."""
+    return _json_object(_text(raw, most))
 
 
-def _text(raw: bytes) -> str:
-    if len(raw) > MAX_PAYLOAD:
-        raise PayloadError(f"{len(raw)} bytes are too long for a command; at most {MAX_PAYLOAD} are read")
+def _text(raw: bytes, most: int = MAX_PAYLOAD) -> str:
+    if len(raw) > most:
+        raise PayloadError(f"{len(raw)} bytes are too many: at most {most} are read")
     try:
         return raw.decode()
     except UnicodeDecodeError:

@@ -34,12 +34,21 @@ class Registry:
         self.pins: dict[str, Pin] = dict(pins)
         self.lists = 0
         self._levels: dict[str, str] = {}
+        self._folded: dict[str, str] = {}
         self._pinned = {pin.topic: device_id for device_id, pin in pins.items()}
 
     def at_level(self, level: str) -> Node | None:
         """Find the device with this topic level."""
         device_id = self._levels.get(level)
         return None if device_id is None else self.nodes[device_id]
+
+    def by_id(self, device_id: str) -> Node | None:
+        """Find a device by its id, in whichever letter case it is given."""
+        return self.nodes.get(device_id) or self.nodes.get(self._folded.get(device_id.casefold(), ""))
+
+    def doubt(self, node: Node) -> None:
+        """Take note that a device is said to have left: the next list without it is believed."""
+        self.nodes[node.device.id] = replace(node, missing_lists=GONE_AFTER - 1)
 
     def find(self, named: str) -> Node | None:
         """Find a device by its id, its topic level, or its name where no other has the same."""
@@ -88,6 +97,7 @@ class Registry:
         for node in removed:
             del self.nodes[node.device.id]
         self._levels = {node.level: device_id for device_id, node in self.nodes.items()}
+        self._folded = {device_id.casefold(): device_id for device_id in self.nodes}
         return Changes(
             added=tuple(device_id for device_id in present if device_id not in before),
             renamed=tuple(

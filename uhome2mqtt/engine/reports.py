@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from uhome2mqtt.catalogue import KNOWN
 from uhome2mqtt.engine.doubts import DECIDED_WITHIN
@@ -12,6 +13,9 @@ from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.model import Attribute, Json, Report, Source
 
+MOST_ATTRIBUTES = 100
+"""Of one device; the richest that was seen has a dozen."""
+
 
 def reported(house: House, turn: Turn, report: Report, source: Source, asked: float, query: int | None = None) -> None:
     """Take one device's report in; `asked`: when the cloud was asked for it, `query`: what it answers."""
@@ -19,6 +23,7 @@ def reported(house: House, turn: Turn, report: Report, source: Source, asked: fl
     if node is None:
         house.note_once(turn, "unknown_device_reported", report.device_id)
         return
+    report = _bounded(node, report)
     for name in sorted(report.states.keys() - KNOWN):
         house.note_once(turn, "unknown_attribute", name, model=node.device.model)
     if report.error is not None:
@@ -31,6 +36,15 @@ def reported(house: House, turn: Turn, report: Report, source: Source, asked: fl
     else:
         report = _believed(house, turn, node, report, source, asked)
     _take(house, turn, report, source, asked)
+
+
+def _bounded(node: Node, report: Report) -> Report:
+    """Leave out what nobody knows once a device has shown more attributes than any has: it would be kept for ever."""
+    new = sorted(report.states.keys() - node.observed - KNOWN)
+    beyond = frozenset(new[max(0, MOST_ATTRIBUTES - len(node.observed)) :])
+    if not beyond:
+        return report
+    return replace(report, states={name: report.states[name] for name in report.states.keys() - beyond})
 
 
 def take_stock(house: House, turn: Turn) -> None:

@@ -6,23 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from uhome2mqtt.engine import background, renaming, users_side
+from uhome2mqtt.engine import background, push_requests, renaming, users_side
 from uhome2mqtt.engine.addressing import nobody
 from uhome2mqtt.engine.age import TooOldError, latest
 from uhome2mqtt.engine.answers import Request, RequestError, answer, check_members, refuse
 from uhome2mqtt.engine.house import House
-from uhome2mqtt.engine.intake import read_object, read_sent_at
+from uhome2mqtt.engine.intake import MAX_PAYLOAD, read_object, read_sent_at
 from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.pacing import GET_PAUSE, check_pace
 from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, SetLogLevel
 from uhome2mqtt.model import LOG_LEVELS, Failure, Json, Source, quoted
 
-PAUSE = 10.0
-"""Seconds between two requests for everything: it costs the cloud a request for every twenty devices."""
-GET_PAUSE = 2.0
-"""Seconds between two for one device."""
 WELL = frozenset({"online", "degraded"})
 
 Action: TypeAlias = Callable[[House, Turn, Request], None]
@@ -32,7 +29,7 @@ def received(house: House, turn: Turn, message: MessageReceived, name: str) -> N
     """Do what a request asks for, and answer it now or when that is done."""
     request = Request(name=name, latest=turn.now.monotonic, reply=message.reply)
     try:
-        members = _members(house, turn, message)
+        members = _members(house, turn, message, name)
         request = replace(request, transaction=members.pop("transaction", None))
         sent_at = read_sent_at(members.pop("sent_at", None))
         last = latest(message, sent_at, house.config.max_age, turn.now)
@@ -106,17 +103,19 @@ def not_listed(house: House, turn: Turn, failure: Failure) -> None:
 
 def stop(house: House, turn: Turn) -> None:
     """Answer everybody who still waits: the bridge stops."""
-    waiting = [request for requests in house.asked.values() for request in requests] + house.list_asked
-    house.asked, house.list_asked = {}, []
+    waiting = [request for requests in house.asked.values() for request in requests]
+    waiting += house.list_asked + house.push.asked
+    house.asked, house.list_asked, house.push.asked = {}, [], []
     for request in waiting:
         refuse(turn, house.config, request, "the bridge stops", request.members)
 
 
-def _members(house: House, turn: Turn, message: MessageReceived) -> dict[str, Json]:
+def _members(house: House, turn: Turn, message: MessageReceived, name: str) -> dict[str, Json]:
     if message.retained:
         house.reception.clear(turn, message.topic)
         raise RequestError("RETAINED: a retained request is never carried out; the topic was cleared")
-    return read_object(message.payload) if message.payload else {}
+    most = push_requests.LARGEST if name == push_requests.NOTIFICATION else MAX_PAYLOAD
+    return read_object(message.payload, most) if message.payload else {}
 
 
 def _action(name: str) -> Action:
@@ -128,7 +127,7 @@ def _action(name: str) -> Action:
 def _query_one(house: House, turn: Turn, level: str, node: Node | None) -> int:
     if node is None:
         raise RequestError(nobody(house, level))
-    _check_pace(house, turn, house.last_get.get(node.device.id), GET_PAUSE)
+    check_pace(house, turn, house.last_get.get(node.device.id), GET_PAUSE)
     if not node.enabled:
         raise RequestError(f"NOT_ALLOWED: {level} is disabled in the configuration")
     house.last_get[node.device.id] = turn.now.monotonic
@@ -140,7 +139,7 @@ def _query_one(house: House, turn: Turn, level: str, node: Node | None) -> int:
 
 def _refresh(house: House, turn: Turn, request: Request) -> None:
     check_members(request)
-    _check_pace(house, turn, house.last_refresh, PAUSE)
+    check_pace(house, turn, house.last_refresh)
     background.poll(house, turn)
     query = house.queries.poll
     if query is None:
@@ -159,18 +158,10 @@ def _nobody_to_ask(house: House) -> str:
 
 def _discover(house: House, turn: Turn, request: Request) -> None:
     check_members(request)
-    _check_pace(house, turn, house.last_discover, PAUSE)
+    check_pace(house, turn, house.last_discover)
     background.list_devices(house, turn)
     house.last_discover = turn.now.monotonic
     house.list_asked.append(request)
-
-
-def _check_pace(house: House, turn: Turn, before: float | None, pause: float) -> None:
-    """Refuse what was asked for a moment ago, or while the cloud wants fewer requests."""
-    if (until := house.budget.until(turn.now)) is not None:
-        raise RequestError(f"RATE_LIMITED: the cloud has refused a request for their rate; it is asked again {until}")
-    if before is not None and (left := before + pause - turn.now.monotonic) > 0:
-        raise RequestError(f"TOO_SOON: asked for less than {pause:.0f} s ago; again in {left:.1f} s")
 
 
 def _log_level(house: House, turn: Turn, request: Request) -> None:
@@ -192,6 +183,7 @@ def _health_check(house: House, turn: Turn, request: Request) -> None:
         "cloud": cloud,
         "listed": listed,
         "devices": len(house.registry.nodes),
+        "push": str(house.push.status),
         "mqtt_protocol": house.info["mqtt_protocol"],
         "uptime": round(turn.now.monotonic - house.started),
     }
@@ -202,6 +194,7 @@ ACTIONS: dict[str, Action] = {
     "refresh": _refresh,
     "discover": _discover,
     "device/rename": renaming.rename,
+    **push_requests.ACTIONS,
     "log_level": _log_level,
     "health_check": _health_check,
     **dict.fromkeys(users_side.REQUESTS, users_side.asked),

@@ -53,7 +53,7 @@ class Key:
     @property
     def structured(self) -> bool:
         """Whether an environment variable holds it as JSON."""
-        return dict in _facts(self.field.annotation)
+        return not {dict, tuple}.isdisjoint(_facts(self.field.annotation))
 
     @property
     def allowed(self) -> str:
@@ -71,11 +71,9 @@ class Key:
         return notes(self.field).get(f"x-{name}")
 
     @property
-    def not_effective(self) -> bool:
-        """Whether setting it does nothing in this version."""
-        return self.note("not-effective-yet") is True or (
-            self.section is not None and notes(self.section).get("x-not-effective-yet") is True
-        )
+    def not_effective(self) -> tuple[str, ...]:
+        """Which of its values do nothing in this version."""
+        return tuple(cast("list[str]", self.note("not-effective-yet") or []))
 
 
 def notes(field: FieldInfo) -> Mapping[str, JsonValue]:

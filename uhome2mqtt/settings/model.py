@@ -28,6 +28,7 @@ from uhome2mqtt.settings.sections import (
     about,
 )
 from uhome2mqtt.settings.types import Allowed, FilePath, Text, format_duration
+from uhome2mqtt.settings.urls import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     """The key to blame, why, and the other keys that have a part in it."""
 
 SYSTEM_STATE = Path("/var/lib/uhome2mqtt")
+OWN_PATHS = frozenset(
+    {"/session", "/oauth/start", "/oauth/status", "/oauth/callback", "/healthz", "/readyz", "/metrics"}
+)
+"""What the bridge's web server answers itself; the first page takes no POST, notifications may share its path."""
 CONFLICTS = "conflicts"
 """Type of the validation error that carries all contradictions as values of `Conflict`."""
 
@@ -81,7 +86,7 @@ class Settings(BaseSettings):
     mqtt: Mqtt = Field(default_factory=Mqtt)
     homeassistant: HomeAssistant = Field(default_factory=HomeAssistant)
     polling: Polling = Field(default_factory=Polling)
-    notifications: Notifications = Field(default_factory=Notifications, json_schema_extra=about(not_effective=True))
+    notifications: Notifications = Field(default_factory=Notifications)
     commands: Commands = Field(default_factory=Commands)
     lock_users: LockUsers = Field(default_factory=LockUsers)
     web: Web = Field(default_factory=Web, json_schema_extra=about(also_called=("frontend", "http", "server")))
@@ -117,11 +122,7 @@ def _conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _web_conflicts(settings.web)
     yield from _unknown_words(settings.commands)
     yield from _shared_topics(settings.devices)
-    notifications = settings.notifications
-    url = (notifications.public_url or "https:").lower()
-    if not notifications.allow_http and not url.startswith("https:"):
-        switch = ("notifications", "allow_http")
-        yield ("notifications", "public_url"), "it is not https, and notifications.allow_http is false", (switch,)
+    yield from _push_conflicts(settings)
     if settings.mqtt.key_file and not settings.mqtt.cert_file:
         yield ("mqtt", "key_file"), "it needs mqtt.cert_file", (("mqtt", "cert_file"),)
 
@@ -152,6 +153,18 @@ def _web_conflicts(web: Web) -> Iterator[Conflict]:
         yield ("web", "token"), reason, (("web", "host"), ("web", "enabled"))
     if web.key_file and not web.cert_file:
         yield ("web", "key_file"), "it needs web.cert_file", (("web", "cert_file"),)
+
+
+def _push_conflicts(settings: Settings) -> Iterator[Conflict]:
+    notifications, key = settings.notifications, ("notifications", "public_url")
+    if notifications.path is None:
+        return
+    if not notifications.allow_http and not str(notifications.public_url).lower().startswith("https:"):
+        yield key, "it is not https, and notifications.allow_http is false", (("notifications", "allow_http"),)
+    own = (OWN_PATHS | {path_of(settings.uhome.redirect_uri)}) - {"/"}
+    if settings.web.enabled and notifications.path in own:
+        reason = f"the bridge's web server uses the path {notifications.path} itself"
+        yield key, reason, (("uhome", "redirect_uri"), ("web", "enabled"))
 
 
 def _shared_topics(devices: Mapping[str, Device]) -> Iterator[Conflict]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from uhome2mqtt.settings.keys import DEVICE_KEYS, DEVICES, KEYS, Key, section_model
 from uhome2mqtt.settings.model import Settings
-from uhome2mqtt.settings.show import NOT_EFFECTIVE_YET, written
+from uhome2mqtt.settings.show import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,7 @@ def _part(name: str, field: FieldInfo) -> Iterator[str]:
         yield from _devices()
     elif model := section_model(field):
         keys = [key for key in KEYS.values() if key.section is field]
-        note = f" {NOT_EFFECTIVE_YET}" if all(key.not_effective for key in keys) else ""
-        yield from _comment(f"{model.__doc__}{note}", "")
+        yield from _comment(f"{model.__doc__}", "")
         yield f"{name}:"
         for key in keys:
             yield from _comment(meaning(key), "  ")
@@ -61,13 +60,8 @@ def _devices() -> Iterator[str]:
 def meaning(key: Key) -> str:
     """Say in one sentence what a key means and takes."""
     default = key.note("default")
-    words = f"{key.field.description} ({key.allowed}{f'; default: {default}' if default else ''})"
-    return f"{words} {NOT_EFFECTIVE_YET}" if key.not_effective else f"{words}{_ineffective_values(key)}"
-
-
-def _ineffective_values(key: Key) -> str:
-    values = key.note("not-effective-yet")
-    return f" ({' and '.join(map(str, values))}: not effective yet)" if isinstance(values, list) else ""
+    note = f" ({' and '.join(key.not_effective)}: not effective yet)" if key.not_effective else ""
+    return f"{key.field.description} ({key.allowed}{f'; default: {default}' if default else ''}){note}"
 
 
 def setting(key: Key, indent: str) -> str:

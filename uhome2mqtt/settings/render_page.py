@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from uhome2mqtt.settings.keys import DEVICE_KEYS, DEVICES, KEYS, Key, section_model
 from uhome2mqtt.settings.model import Settings
-from uhome2mqtt.settings.show import NOT_EFFECTIVE_YET, written
+from uhome2mqtt.settings.show import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,8 +36,8 @@ A duration is a number of seconds, or has a unit: `30 s`, `5 min` (or `5m`), `6 
 `off` need no quotes; neither do passwords made of digits. Text that starts with one of
 ``! & * { [ | > % @ ` " '``, or contains ` #` or `: `, does.
 
-A key marked *(not effective yet)* is accepted and checked, and does nothing in this version; the bridge
-says so at its start when you set one.
+A value marked *(not effective yet)* is accepted, and does nothing in this version; the bridge says so at
+its start when you set one.
 """
 
 TAIL = """\
@@ -49,14 +49,15 @@ TAIL = """\
 4. the configuration file
 5. the defaults
 
-Keys are overridden one by one, `devices` too; `commands.allow` is overridden as a whole. An environment
-variable that is empty and a key without a value count as not set.
+Keys are overridden one by one, `devices` too; `commands.allow` and `web.trusted_proxies` are overridden as
+a whole. An environment variable that is empty and a key without a value count as not set.
 
-`UHOME2MQTT_DEVICES` and `UHOME2MQTT_COMMANDS__ALLOW` hold JSON:
+`UHOME2MQTT_DEVICES`, `UHOME2MQTT_COMMANDS__ALLOW` and `UHOME2MQTT_WEB__TRUSTED_PROXIES` hold JSON:
 
 ```sh
 UHOME2MQTT_DEVICES='{"AA:BB:CC:DD:EE:FF": {"topic": "front_door"}}'
 UHOME2MQTT_COMMANDS__ALLOW='{"lock": ["LOCK", "mode"]}'
+UHOME2MQTT_WEB__TRUSTED_PROXIES='["172.16.0.0/12"]'
 ```
 
 ## Secrets
@@ -154,12 +155,8 @@ def _default(key: Key) -> str:
 
 
 def _sentence(key: Key) -> str:
-    values = key.note("not-effective-yet")
-    if isinstance(values, list):
-        which = " and ".join(f"`{value}`" for value in values)
-        return f"{key.field.description}; {which}: *{NOT_EFFECTIVE_YET}*"
-    note = f" *{NOT_EFFECTIVE_YET}*" if key.not_effective else ""
-    return f"{key.field.description}{note}"
+    which = " and ".join(f"`{value}`" for value in key.not_effective)
+    return f"{key.field.description}; {which}: *(not effective yet)*" if which else f"{key.field.description}"
 
 
 def _secrets() -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_serializer
 
 from uhome2mqtt.settings.types import (
     Allowance,
@@ -13,12 +14,21 @@ from uhome2mqtt.settings.types import (
     FilePath,
     HttpUrl,
     IgnoringCase,
+    Networks,
+    PushUrl,
     Secret,
     Slug,
     Text,
     TopicPath,
 )
-from uhome2mqtt.settings.urls import MqttEndpoint, is_loopback, parse_endpoint
+from uhome2mqtt.settings.urls import (
+    PLACEHOLDER,
+    MqttEndpoint,
+    is_loopback,
+    parse_endpoint,
+    path_of,
+    without_credentials,
+)
 
 PUSH_HEALTHY_AT_LEAST = 300.0
 
@@ -28,19 +38,18 @@ def about(
     sample: JsonValue = None,
     default: str | None = None,
     also_called: tuple[str, ...] = (),
-    not_effective: bool | tuple[str, ...] = False,
+    not_effective: tuple[str, ...] = (),
 ) -> dict[str, JsonValue]:
     """Describe a key beyond what pydantic knows.
 
     `sample` stands in the example where there is no default, `default` says in words how one is computed,
-    `also_called` are names that people try, `not_effective` is True or the values that do nothing yet.
+    `also_called` are names that people try, `not_effective` are values that do nothing yet.
     """
-    ineffective: JsonValue = not_effective if isinstance(not_effective, bool) else list(not_effective)
     facts: dict[str, JsonValue] = {
         "x-sample": sample,
         "x-default": default,
         "x-also-called": list(also_called),
-        "x-not-effective-yet": ineffective,
+        "x-not-effective-yet": list(not_effective),
     }
     return {name: fact for name, fact in facts.items() if fact}
 
@@ -189,9 +198,7 @@ class Polling(Section):
     interval_push_healthy: Annotated[float, Duration(10, 86400)] = Field(
         default_factory=_push_healthy_default,
         description="The same while notifications have proven themselves; not smaller than polling.interval",
-        json_schema_extra=about(
-            sample="5 min", default="5 min, or polling.interval if that is longer", not_effective=True
-        ),
+        json_schema_extra=about(sample="5 min", default="5 min, or polling.interval if that is longer"),
     )
     discovery_interval: Annotated[float, Duration(60, 604800)] = Field(
         21600.0, description="Time between two looks for new and removed devices"
@@ -206,9 +213,11 @@ class Polling(Section):
 class Notifications(Section):
     """Notifications that the cloud pushes to the bridge."""
 
-    public_url: HttpUrl | None = Field(
+    public_url: PushUrl | None = Field(
         None,
-        description="HTTPS URL under which the cloud reaches the bridge; without it there is no push",
+        repr=False,
+        description="HTTPS URL under which the cloud reaches the bridge; without it there is no push; {secret} in its"
+        " query is replaced by the secret, for receivers that see no headers",
         json_schema_extra=about(sample="https://locks.example.org/notifications", also_called=("url", "webhook")),
     )
     allow_http: bool = Field(
@@ -218,6 +227,20 @@ class Notifications(Section):
     rotate_every: Annotated[float, Duration(3600, 2592000)] = Field(
         86400.0, description="Time after which the cloud is given a new secret"
     )
+
+    @field_serializer("public_url", when_used="json-unless-none")
+    def _without_query(self, url: str) -> str:
+        """Show no query: it may hold the key of whoever passes notifications on."""
+        return without_credentials(url)
+
+    @property
+    def path(self) -> str | None:
+        """Where the bridge's own web server takes notifications."""
+        return None if self.public_url is None else path_of(self.public_url)
+
+    def address(self, secret: str) -> str:
+        """Give the URL that the cloud is told."""
+        return (self.public_url or "").replace(PLACEHOLDER, quote(secret, safe=""))
 
 
 class Commands(Section):
@@ -274,6 +297,10 @@ class Web(Section):
         None,
         description="Private key (PEM) of that certificate",
         json_schema_extra=about(sample="/etc/uhome2mqtt/web.key", also_called=("key", "ssl_key")),
+    )
+
+    trusted_proxies: Networks = Field(
+        (), description="Reverse proxies (addresses or networks) whose X-Forwarded-For is believed"
     )
 
     @property

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from uhome2mqtt.settings.keys import KEYS, Key
 from uhome2mqtt.settings.model import Settings
-from uhome2mqtt.settings.sections import Polling
 from uhome2mqtt.settings.types import Duration, format_duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-NOT_EFFECTIVE_YET = "(not effective yet)"
 
 
 def redacted(settings: Settings) -> dict[str, Any]:
-    """Return the settings as JSON values; secrets are `**********` when set and null when not."""
+    """Return the settings as JSON values; secrets are `**********` when set and null when not, a query is `***`."""
     return settings.model_dump(mode="json")
 
 
@@ -26,21 +20,9 @@ def json_schema() -> dict[str, Any]:
 
 
 def not_effective(settings: Settings) -> list[str]:
-    """Name the keys that are set to something that does nothing in this version."""
-    return list(_not_effective(settings))
-
-
-def _not_effective(settings: Settings) -> Iterator[str]:
-    # The default of interval_push_healthy depends on the interval.
-    defaults = Settings(polling=Polling(interval=settings.polling.interval))
-    for key in KEYS.values():
-        value = value_of(settings, key)
-        if value == value_of(defaults, key):
-            continue
-        if key.not_effective:
-            yield key.name
-        elif isinstance(values := key.note("not-effective-yet"), list) and value in values:
-            yield f"{key.name}={value}"
+    """Name the keys that are set to something that does nothing in this version, with their values."""
+    given = ((key, value_of(settings, key)) for key in KEYS.values() if key.not_effective)
+    return [f"{key.name}={value}" for key, value in given if value in key.not_effective]
 
 
 def value_of(settings: Settings, key: Key) -> object:
@@ -57,4 +39,6 @@ def written(key: Key, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and any(isinstance(fact, Duration) for fact in key.field.metadata):
         return format_duration(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
     return str(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_core import core_schema
 
-from uhome2mqtt.settings.urls import check_broker_url, check_http_url
+from uhome2mqtt.settings.urls import check_broker_url, check_http_url, check_network, check_push_url
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -144,10 +144,23 @@ def _parse_rule(rule: object, whose: object) -> Literal["all"] | tuple[str, ...]
     raise ValueError(f"the rule for {whose} is neither all nor a list of words and keys like [LOCK, mode] or []")
 
 
+def _parse_networks(value: object) -> object:
+    """Return the addresses and networks of a list; one alone is a list of one."""
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
+        raise ValueError("it is no list of addresses and networks")
+    return tuple(check_network(entry.strip()) for entry in entries)
+
+
 Text = Annotated[str, AfterValidator(_check_text), Allowed("text, not empty")]
 Secret = Annotated[SecretStr, AfterValidator(_check_secret), Allowed("text, not empty")]
 FilePath = Annotated[Path, BeforeValidator(_parse_path), Allowed("a path")]
 HttpUrl = Annotated[str, AfterValidator(check_http_url), Allowed("a URL like https://host/path")]
+PushUrl = Annotated[
+    str,
+    AfterValidator(check_push_url),
+    Allowed("a URL like https://host/path or https://host/path?access_token={{secret}}"),
+]
 BrokerUrl = Annotated[
     str,
     AfterValidator(check_broker_url),
@@ -162,5 +175,10 @@ Allowance = Annotated[
     Literal["all"] | dict[str, Rule],
     BeforeValidator(_parse_allow),
     Allowed("all, or rules by kind (lock, light, switch) or device: the word all, or a list of words and keys"),
+]
+Networks = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_parse_networks),
+    Allowed("a list of IP addresses and networks like [127.0.0.1, 172.16.0.0/12]"),
 ]
 IgnoringCase = BeforeValidator(_lower)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 WEBSOCKET_PATH = "/mqtt"
 """Where brokers serve MQTT over websockets unless told otherwise."""
+PLACEHOLDER = "{secret}"
+"""Stands in the query of `notifications.public_url` for the secret that is registered."""
 
 _AFTER_PATH = re.compile(r"([?#]).*", re.DOTALL)
 _NO_PORT = re.compile(r"^([^:/?#\[]*:)(?![0-9]+(?:[/?#]|\Z)).*", re.DOTALL)
 """A colon without a port: what follows may be a password whose rest, from a # on, YAML took for a comment."""
+_BRACES = re.compile(r"[{}]")
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+LONGEST_ADDRESS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,38 @@ def check_http_url(url: str) -> str:
     """Return the URL if it is a http or https URL without credentials and fragment."""
     _split(url, ("http", "https"), "they do not belong there")
     return url
+
+
+def check_push_url(url: str) -> str:
+    """Return the URL if it is one for http whose only braces are those of the placeholder in its query."""
+    parts = _split(url, ("http", "https"), "they do not belong there")
+    address, _, query = url.partition("?")
+    if PLACEHOLDER in address or PLACEHOLDER in unquote(parts.path):
+        raise ValueError(f"{PLACEHOLDER} stands elsewhere than in its query")
+    if _BRACES.search(f"{address}{unquote(parts.path)}{query.replace(PLACEHOLDER, '')}"):
+        raise ValueError(f"it contains other braces than those of {PLACEHOLDER} in its query")
+    return url
+
+
+def path_of(url: str) -> str:
+    """Give the path of a URL as a web server sees it."""
+    return unquote(urlsplit(url).path) or "/"
+
+
+def check_network(text: str) -> str:
+    """Return the address or network of addresses in its usual spelling."""
+    try:
+        return str(ip_network(text)) if "/" in text else str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text[:LONGEST_ADDRESS]!r} is {_wrong_network(text)}") from None
+
+
+def _wrong_network(text: str) -> str:
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        return "neither an IP address nor a network"
+    return f"no network, {meant} would be one"
 
 
 def is_loopback(host: str) -> bool:

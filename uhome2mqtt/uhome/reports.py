@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from uhome2mqtt.errors import ProtocolError
 from uhome2mqtt.model import Attribute, Json, Report, attribute
@@ -8,6 +9,10 @@ from uhome2mqtt.uhome.members import as_object, error_of, member, text_in
 
 DEFERRED_RESPONSE = "st.deferredresponse"
 """Says how long to wait for a result; it is a hint of the cloud, no state of the device."""
+
+
+MOST_STATES = 500
+"""Of one device; the richest that was seen has a dozen."""
 
 
 def decode_reports(payload: Mapping[str, Json]) -> tuple[Report, ...]:
@@ -31,15 +36,15 @@ def report_of(entry: Mapping[str, Json]) -> Report:
 def _states(states: Json) -> Iterator[tuple[Attribute, Json]]:
     """Read the three forms of states: a list, one single state, `{capability: {name: value}}`."""
     if isinstance(states, list):
-        for state in states:
+        for state in states[:MOST_STATES]:
             yield from _states(state) if isinstance(state, dict) else ()
     elif isinstance(states, dict):
         capability, name = text_in(states, "capability"), text_in(states, "name")
         if capability and name:
             yield from _state(capability, name, member(states, "value"))
         else:
-            for key, members in states.items():
-                for inner, value in as_object(members).items():
+            for key, members in islice(states.items(), MOST_STATES):
+                for inner, value in islice(as_object(members).items(), MOST_STATES):
                     yield from _state(key, inner, value)
 
 

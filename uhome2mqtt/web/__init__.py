@@ -1,16 +1,20 @@
-"""The bridge's own web server: login, health, metrics."""
+"""The bridge's own web server: login, notifications, health, metrics."""
 
 from __future__ import annotations
 
 from uhome2mqtt.web.app import LOCAL_HOSTS, NAME, Condition, Site, callback_app, site_app
+from uhome2mqtt.web.certificates import Certificate
 from uhome2mqtt.web.guard import Guard
+from uhome2mqtt.web.receiver import Receiver
 from uhome2mqtt.web.server import WebServer, listen, serving
 
 __all__ = [
     "LOCAL_HOSTS",
     "NAME",
+    "Certificate",
     "Condition",
     "Guard",
+    "Receiver",
     "Site",
     "WebServer",
     "callback_app",

@@ -20,6 +20,7 @@ from uhome2mqtt.logins import Logins
 from uhome2mqtt.model import FailureKind
 from uhome2mqtt.web import pages
 from uhome2mqtt.web.guard import Guard
+from uhome2mqtt.web.receiver import Receiver
 
 NAME = "uhome2mqtt"
 """How `/healthz` says who answers: a login that finds its port taken asks for it."""
@@ -38,17 +39,24 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """How the bridge is doing; `trouble`: why a person has to log in, None where the login is good."""
+    """How the bridge is doing; `trouble`: why a person has to log in, None where the login is good.
+
+    `push`: how far notifications can be relied on, one of the words in `pages.NOTIFICATIONS`.
+    """
 
     trouble: str | None
     cloud: str
     broker: bool
     listed: bool
+    push: str = "disabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the pages show and do; `hosts`: by which names they may be asked for, None: by any."""
+    """What the pages show and do; `hosts`: by which names they may be asked for, None: by any.
+
+    `receiver`: where notifications arrive, None: nowhere.
+    """
 
     logins: Logins
     redirect_uri: str
@@ -56,6 +64,7 @@ class Site:
     metrics: Callable[[], bytes]
     guard: Guard
     hosts: Iterable[str] | None = None
+    receiver: Receiver | None = None
 
     async def home(self, request: Request) -> Response:
         """Show how the account is connected; it is the callback, too, where the redirect URI has no path."""
@@ -64,7 +73,7 @@ class Site:
         if not self.guard.admits(request):
             return _page(pages.token_form(), HTTPStatus.UNAUTHORIZED)
         now = self.condition()
-        return _page(pages.home(self.redirect_uri, now.trouble, now.cloud))
+        return _page(pages.home(self.redirect_uri, now.trouble, now.cloud, now.push))
 
     async def session(self, request: Request) -> Response:
         """Take the web token."""
@@ -108,6 +117,8 @@ def site_app(site: Site) -> Starlette:
     """Build the web application of a running bridge."""
     paths = {CALLBACK, urlsplit(site.redirect_uri).path} - {"", "/"}
     routes = [
+        # The first, so that it may share the path of the first page.
+        *([] if site.receiver is None else [site.receiver.route]),
         Route("/", site.home),
         Route("/session", site.session, methods=["POST"], max_body_size=LARGEST_FORM),
         Route("/oauth/start", site.start),

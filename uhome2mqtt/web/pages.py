@@ -31,6 +31,7 @@ code { padding: .125rem .375rem; border-radius: .25rem; background: var(--soft);
 .button, button { display: inline-block; margin-top: .5rem; padding: .625rem 1.25rem; border: 1px solid transparent;
   border-radius: .5rem; font: inherit; font-weight: 600; text-decoration: none; cursor: pointer;
   background: var(--strong); color: var(--on-strong); }
+.small { margin: 0 0 1.5rem; font-size: .875rem; }
 .plain { background: transparent; color: var(--strong); border-color: currentcolor; }
 a:not(.button) { color: var(--strong); }
 :is(a, button, input, summary):focus-visible { outline: .1875rem solid var(--strong); outline-offset: 2px; }
@@ -51,8 +52,18 @@ CLOUD = {
 }
 """By the cloud's state, where the login is good: colour, headline and explanation."""
 
+NOTIFICATIONS = {
+    "disabled": "Not set up; changes are seen when the bridge asks the cloud.",
+    "registration_failed": "The cloud does not take the registration; the bridge asks for changes and tries again.",
+    "unverified": "Registered, but not proven yet; the bridge goes on asking for changes as well.",
+    "healthy": "They arrive; changes are seen within seconds.",
+    "degraded": "Some are missing; the bridge goes on asking for changes as well.",
+    "unhealthy": "They do not arrive; changes are seen when the bridge asks the cloud.",
+}
+"""By how far they can be relied on: what that means."""
 
-def home(redirect_uri: str, trouble: str | None, cloud: str) -> str:
+
+def home(redirect_uri: str, trouble: str | None, cloud: str, push: str = "disabled") -> str:
     """Show whether the account is connected, and how to connect it; `trouble`: why it is not."""
     if trouble is None and cloud in CLOUD:
         state, more = _state(*CLOUD[cloud]), ("Log in again, or with another account", "")
@@ -62,7 +73,8 @@ def home(redirect_uri: str, trouble: str | None, cloud: str) -> str:
     steps = _steps(redirect_uri)
     if more is not None:
         steps = f"<details><summary>{more[0]}</summary>{steps}</details>"
-    return _page("uhome2mqtt", state + steps)
+    notifications = f'<p class="small">Notifications: {escape(NOTIFICATIONS.get(push, push))}</p>'
+    return _page("uhome2mqtt", state + notifications + steps)
 
 
 def done(home_link: str | None) -> str:

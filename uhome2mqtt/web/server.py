@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import cast
 
@@ -25,6 +25,8 @@ CONNECTIONS, FROM_ONE_ADDRESS = 128, 64
 """More at the same time are closed as they come: descriptors that nobody uses would be missing for cloud and broker."""
 REQUEST_WITHIN = 10.0
 """Seconds in which a request has to arrive, whole."""
+LARGEST_REST = 1024 * 1024
+"""Bytes that are read on, and thrown away, of a body that nobody wants: a client that is cut off loses its answer."""
 _ARRIVING = {h11.IDLE, h11.SEND_BODY}
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -51,13 +53,40 @@ class _Server(Server):
         self._end.set()
 
 
+class _Lingering:
+    """A transport that does not close while a body arrives that nobody wants: it only says that no more will be sent.
+
+    A connection that is closed with something unread is reset, and its client may lose the answer.
+    """
+
+    def __init__(self, transport: asyncio.Transport, arriving: Callable[[], bool]) -> None:
+        self.lingers = False
+        self._transport = transport
+        self._arriving = arriving
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self.lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        if not self.lingers and self._arriving() and self._transport.can_write_eof():
+            self.lingers = True
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+
 class _Protocol(H11Protocol):
     """uvicorn's protocol for clients that do not mean well: few connections, and none that only waits."""
 
     _timer: asyncio.TimerHandle | None = None
+    _rest = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(cast("asyncio.Transport", transport))
+        self._linger = _Lingering(cast("asyncio.Transport", transport), lambda: self.conn.their_state is h11.SEND_BODY)
+        super().connection_made(cast("asyncio.Transport", self._linger))
         neighbours = sum(_host(other) == _host(self) for other in self.connections)
         if len(self.connections) > CONNECTIONS or neighbours > FROM_ONE_ADDRESS:
             self.transport.abort()
@@ -67,13 +96,29 @@ class _Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._timer is None:
             self._watch()
+        self._rest = self._rest + len(data) if self._is_rest() else 0
+        if self._rest > LARGEST_REST:
+            self.transport.abort()
+        elif not self._linger.lingers:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.their_state not in _ARRIVING:
             self._forget()
+        elif self._rest and not self._is_rest():
+            # The connection is as good as new.
+            self._forget()
+            self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
         super().connection_lost(exc)
+
+    def _is_rest(self) -> bool:
+        """Tell whether what arrives belongs to a request that has its answer already; uvicorn throws it away."""
+        answered = bool(self.cycle) and self.cycle.response_complete
+        return self._linger.lingers or (answered and self.conn.their_state is h11.SEND_BODY)
 
     def _watch(self) -> None:
         self._timer = self.loop.call_later(REQUEST_WITHIN, self.transport.abort)
@@ -110,9 +155,15 @@ async def listen(host: str, port: int) -> list[socket.socket]:
 
 @asynccontextmanager
 async def serving(
-    app: Starlette, sockets: list[socket.socket], tls: ssl.SSLContext | None = None
+    app: Starlette,
+    sockets: list[socket.socket],
+    tls: ssl.SSLContext | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve as long as the context lasts; answers that are under way at its end get a second."""
+    """Serve as long as the context lasts; answers that are under way at its end get a second.
+
+    `trusted_proxies`: addresses and networks that are believed when they say for whom they ask.
+    """
     config = Config(
         app,
         http=_Protocol,
@@ -123,7 +174,8 @@ async def serving(
         access_log=False,
         server_header=False,
         date_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         h11_max_incomplete_event_size=LARGEST_HEAD,
         timeout_graceful_shutdown=1,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
@@ -140,18 +192,26 @@ async def serving(
 class WebServer:
     """The web server of a bridge; an address that is taken is waited for, and nothing else waits for that."""
 
-    def __init__(self, app: Starlette, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        trusted_proxies: Sequence[str] = (),
+    ) -> None:
         self._app = app
         self._host = host
         self._port = port
         self._tls = tls
+        self._trusted_proxies = trusted_proxies
         self._log = logs.get_logger()
 
     async def run(self) -> None:
         """Listen and serve for ever."""
         sockets = await self._listen()
         self._log.info("web_listening", host=self._host, port=sockets[0].getsockname()[1], tls=self._tls is not None)
-        async with serving(self._app, sockets, self._tls) as task:
+        async with serving(self._app, sockets, self._tls, self._trusted_proxies) as task:
             await asyncio.wait([task])
 
     async def _listen(self) -> list[socket.socket]:

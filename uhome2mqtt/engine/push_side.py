@@ -1,0 +1,209 @@
+"""What notifications lead to, and how the cloud is kept telling them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uhome2mqtt.engine import background, health, reports
+from uhome2mqtt.engine.answers import answer, refuse
+from uhome2mqtt.engine.house import EVIDENCE, HEAL, LOOK, REGISTER, House
+from uhome2mqtt.engine.node import is_out_of_reach
+from uhome2mqtt.engine.timers import Timer
+from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.errors import LOGIN_NEEDED
+from uhome2mqtt.events import NotificationReceived, PushNotRegistered, RegisterPush
+from uhome2mqtt.model import Failure, Json, Notification, PushStatus, Report, Source
+
+LADDER = (60.0, 300.0, 900.0, 3600.0, 21600.0)
+"""Seconds until a registration is tried again, by the number of failures in a row."""
+LOGIN_RETRY = 60.0
+"""Seconds; without usable tokens no request leaves the house."""
+HEAL_EVERY = 21600.0
+"""Seconds between two registrations because push is unhealthy."""
+ORDER_SETTLED = 3.0
+"""Seconds after which notifications that overtook one another have all come."""
+LOOK_PAUSE = 10.0
+"""Seconds between two looks at one device because of notifications."""
+
+
+def register(house: House, turn: Turn, *, renew: bool) -> None:
+    """Tell the cloud where notifications go, unless that is under way; while the cloud is away, a poll finds out."""
+    if not house.push.enabled or house.push.registering or house.must_wait(turn, Timer(REGISTER)):
+        return
+    if background.poll_probes(house):
+        house.timers.set(Timer(REGISTER), turn.now.monotonic + LADDER[0])
+    else:
+        house.push.registering = True
+        turn.emit(RegisterPush(renew=renew))
+
+
+def register_first(house: House, turn: Turn) -> None:
+    """Register once the cloud has shown that it is there; the secret of an earlier run will do."""
+    if house.push.registered is None and Timer(REGISTER) not in house.timers:
+        register(house, turn, renew=False)
+
+
+def registered(house: House, turn: Turn) -> None:
+    """Plan the next registration, with another secret."""
+    push = house.push
+    push.registering, push.failed, push.failures = False, None, 0
+    push.registered = turn.now.stamp
+    turn.note("info", "push_registered")
+    wait = house.config.rotate_every * (0.9 + 0.1 * house.chance())
+    house.timers.set(Timer(REGISTER), turn.now.monotonic + wait)
+    health.soon(house, turn)
+    waiting, push.asked = push.asked, []
+    for request in waiting:
+        answer(turn, house.config, request, {"push": str(push.status)})
+
+
+def not_registered(house: House, turn: Turn, event: PushNotRegistered) -> None:
+    """Try again, ever later; nothing else waits for that, and nothing else follows from it."""
+    push, failure = house.push, event.failure
+    known = push.failed is not None and push.failed.code == failure.code
+    push.registering, push.failed, push.failures = False, failure, push.failures + 1
+    turn.note("debug" if known else "warning", "push_not_registered", error=failure.code, why=failure.message)
+    house.timers.set(Timer(REGISTER), turn.now.monotonic + _pause(house, failure))
+    health.soon(house, turn)
+    waiting, push.asked = push.asked, []
+    for request in waiting:
+        refuse(turn, house.config, request, failure.text)
+
+
+def received(house: House, turn: Turn, event: NotificationReceived) -> None:
+    """Take what the cloud tells of its own accord."""
+    notification = event.notification
+    house.push.received += 1
+    house.push.last_received = turn.now.stamp
+    for report in notification.reports:
+        _reported(house, turn, report)
+    reports.take_stock(house, turn)
+    _hint(house, turn, notification)
+    if notification.unreadable:
+        house.note_once(turn, "notification_unreadable", "", parts=notification.unreadable)
+
+
+def looked(house: House, turn: Turn, report: Report, source: Source, asked: float) -> Report:
+    """Hold what a query shows against what was pushed; gives what is not overtaken by a notification.
+
+    What may be older than a notification is asked for once more. Looks for a command are no evidence: they are made
+    because something is known to change, before a notification can be there.
+    """
+    evidence = house.push.evidence
+    if not house.push.enabled or report.device_id not in house.registry.nodes:
+        return report
+    if is_out_of_reach(report):
+        evidence.forget(report.device_id)
+        _watch(house)
+        return report
+    overtaken = evidence.overtaken(report, asked)
+    report = replace(report, states={name: report.states[name] for name in report.states.keys() - overtaken})
+    lags = source is Source.QUERY and evidence.queried(report, asked, house.stale_after, turn.now)
+    if overtaken or lags:
+        _look_soon(house, turn, report.device_id, ORDER_SETTLED)
+    _watch(house)
+    return report
+
+
+def expire(house: House, turn: Turn) -> None:
+    """Count what no notification has told in time."""
+    house.push.evidence.expire(turn.now)
+    _watch(house)
+
+
+def look(house: House, turn: Turn, device_ids: list[str]) -> None:
+    """Ask for devices whose notifications have left something open, together in one request."""
+    nodes = [node for device_id in device_ids if (node := house.registry.nodes.get(device_id)) is not None]
+    # While the cloud wants fewer requests, the next poll will tell.
+    if not house.budget.held(turn.now):
+        house.last_look |= {node.device.id: turn.now.monotonic for node in nodes}
+        house.query(turn, nodes, Source.QUERY)
+
+
+def heal(house: House, turn: Turn) -> None:
+    """Register anew while push is unhealthy, at most every six hours."""
+    push, now = house.push, turn.now.monotonic
+    if push.status is not PushStatus.UNHEALTHY:
+        return
+    if now >= push.healed_at + HEAL_EVERY:
+        push.healed_at = now
+        register(house, turn, renew=True)
+    house.timers.set(Timer(HEAL), push.healed_at + HEAL_EVERY)
+
+
+def follow(house: House, turn: Turn) -> None:
+    """Tell when push has become better or worse; while it is unhealthy it is registered anew now and then."""
+    push, status = house.push, house.push.status
+    if status is push.told:
+        return
+    before, push.told = push.told, status
+    house.info["push"] = str(status)
+    turn.touch_bridge()
+    health.soon(house, turn)
+    turn.note("info", "push_status", status=str(status), before=str(before))
+    evidence: dict[str, Json] = {"evidence": [str(verdict) for verdict in push.evidence.latest]}
+    if status is PushStatus.UNHEALTHY:
+        heal(house, turn)
+        if not push.alarmed:
+            push.alarmed = True
+            house.bridge_event(turn, "push_unhealthy", **evidence)
+    elif status is PushStatus.HEALTHY and push.alarmed:
+        push.alarmed = False
+        house.bridge_event(turn, "push_restored", **evidence)
+
+
+def abandon(house: House, device_id: str) -> None:
+    """Forget a device that has left the account."""
+    house.push.evidence.forget(device_id)
+    house.last_look.pop(device_id, None)
+    house.timers.cancel(Timer(LOOK, device_id))
+    _watch(house)
+
+
+def _reported(house: House, turn: Turn, report: Report) -> None:
+    node = house.registry.by_id(report.device_id)
+    if node is None:
+        house.note_once(turn, "unknown_device_reported", report.device_id)
+        _take_hint(house, turn, "unknown", report.device_id)
+        return
+    report = Report(device_id=node.device.id, states=report.states, error=report.error)
+    if not report.states and report.error is None:
+        _look_soon(house, turn, report.device_id, 0.0)
+    elif house.push.evidence.pushed(report, turn.now):
+        _look_soon(house, turn, report.device_id, ORDER_SETTLED)
+    _watch(house)
+    reports.reported(house, turn, report, Source.PUSH, turn.now.monotonic)
+
+
+def _look_soon(house: House, turn: Turn, device_id: str, delay: float) -> None:
+    earliest = house.last_look.get(device_id, turn.now.monotonic - LOOK_PAUSE) + LOOK_PAUSE
+    house.timers.hasten(Timer(LOOK, device_id), max(turn.now.monotonic + delay, earliest))
+
+
+def _hint(house: House, turn: Turn, notification: Notification) -> None:
+    for device_id in notification.changed:
+        _take_hint(house, turn, "changed", device_id)
+    for device_id in notification.deleted:
+        if (node := house.registry.by_id(device_id)) is not None:
+            house.registry.doubt(node)
+            turn.touch_bridge()
+            _take_hint(house, turn, "deleted", node.device.id)
+
+
+def _take_hint(house: House, turn: Turn, reason: str, device_id: str) -> None:
+    house.hints.take(reason, device_id, turn.now.monotonic)
+    background.heed_hints(house)
+
+
+def _watch(house: House) -> None:
+    """See to it that evidence is looked at when a change has waited long enough for its notification."""
+    house.timers.cancel(Timer(EVIDENCE))
+    house.timers.hasten(Timer(EVIDENCE), house.push.evidence.due_at)
+
+
+def _pause(house: House, failure: Failure) -> float:
+    if failure.code == LOGIN_NEEDED:
+        return LOGIN_RETRY
+    step = LADDER[min(house.push.failures, len(LADDER)) - 1]
+    wanted = failure.retry_after or 0.0
+    return min(max(step * (0.9 + 0.2 * house.chance()), wanted), LADDER[-1])
