@@ -45,7 +45,11 @@ or wait for the answer (MQTT 5):
   mosquitto_rr{port} -t uhome2mqtt/front_door/get -e reply/1 -n
   mosquitto_rr{port} -t uhome2mqtt/bridge/request/lock_users/list -e reply/1 -m '{{"device": "front_door"}}'
 
-Somebody lives there: the keypad, a door and a switch are used every now and then.
+Somebody lives there: the keypad, a door and a switch are used every now and then, and the cloud
+pushes what happens. Use a keypad yourself:
+
+  curl {cloud}/control/devices/0C:7F:ED:10:00:01 -d '{{"states": {{"st.lock.lockState": "Unlocked"}}, "cause": "keypad"}}'
+
 The bridge's own page is at http://localhost:{web}/ (log in there as somebody new to it would).
 The simulated cloud is at {cloud} (its control interface: {cloud}/control/devices). Ctrl-C ends all.
 """
@@ -154,6 +158,7 @@ def _settings(directory: Path, cloud: str, port: int, web: int) -> Settings:
         },
         "mqtt": {"url": f"mqtt://127.0.0.1:{port}"},
         "polling": {"interval": POLL_INTERVAL},
+        "notifications": {"public_url": f"http://{WEB_HOST}:{web}/notifications", "allow_http": True},
         "lock_users": {"enabled": True},
         "web": {"port": web},
         "state_dir": str(directory / "state"),
