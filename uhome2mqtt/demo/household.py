@@ -48,7 +48,7 @@ or wait for the answer (MQTT 5):
 Somebody lives there: the keypad, a door and a switch are used every now and then, and the cloud
 pushes what happens. Use a keypad yourself:
 
-  curl {cloud}/control/devices/0C:7F:ED:10:00:01 -d '{{"states": {{"st.lock.lockState": "Unlocked"}}, "cause": "keypad"}}'
+  curl {cloud}/control/devices/0C:7F:ED:10:00:01 -d '{{"states": {{"st.lock.lockState": "Unlocked"}}}}'
 
 The bridge's own page is at http://localhost:{web}/ (log in there as somebody new to it would).
 The simulated cloud is at {cloud} (its control interface: {cloud}/control/devices). Ctrl-C ends all.
