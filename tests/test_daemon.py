@@ -17,9 +17,10 @@ from tests.support.stage import Stage, in_process, load_settings
 from tests.test_broker import link
 from uhome2mqtt import daemon as daemon_module
 from uhome2mqtt.broker import Broker
+from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud
 from uhome2mqtt.compose import engine_config
-from uhome2mqtt.daemon import Daemon, now
+from uhome2mqtt.daemon import Daemon
 from uhome2mqtt.engine import Engine
 from uhome2mqtt.events import Effect, Event, MessageReceived, Now
 from uhome2mqtt.ledger import Ledger

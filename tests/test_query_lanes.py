@@ -8,7 +8,7 @@ import json
 from tests.support.account import FRONT
 from tests.support.patience import eventually
 from tests.support.stage import Stage, in_process
-from uhome2mqtt.daemon import CONFIRMATIONS_AT_ONCE, QUERIES_AT_ONCE, USERS_AT_ONCE
+from uhome2mqtt.cloud_requests import CONFIRMATIONS_AT_ONCE, QUERIES_AT_ONCE, USERS_AT_ONCE
 
 SWITCHES = {
     "front_door/lock": "UNLOCK",

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 
 from uhome2mqtt.catalogue import descriptions_for, documented, kind_of, text_of
+from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import http_client
 from uhome2mqtt.compose import engine_config, oauth_client, open_cloud, open_tokens, secret
-from uhome2mqtt.daemon import now
 from uhome2mqtt.engine.registry import Registry
 from uhome2mqtt.errors import CloudError
 from uhome2mqtt.ledger import OK, Ledger

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from uhome2mqtt import __version__, logs, oauth
 from uhome2mqtt.broker import Broker, Link
 from uhome2mqtt.cloud import Cloud, http_client
-from uhome2mqtt.daemon import Daemon, PushAddress, Work
+from uhome2mqtt.cloud_requests import PushAddress
+from uhome2mqtt.daemon import Daemon, Work
 from uhome2mqtt.engine import Engine, EngineConfig, Override
 from uhome2mqtt.errors import SettingsError
 from uhome2mqtt.events import LoggedIn

@@ -3,65 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
 from uhome2mqtt import logs
 from uhome2mqtt.broker import Broker
+from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud
+from uhome2mqtt.cloud_requests import CloudRequests, PushAddress
 from uhome2mqtt.engine import Engine
 from uhome2mqtt.errors import CloudError, StorageError
 from uhome2mqtt.events import (
-    AccountIdentified,
-    CommandAnswered,
-    CommandFailed,
-    DeviceListFailed,
-    DevicesListed,
     Effect,
     Event,
     HealthMeasured,
-    IdentificationFailed,
     IdentifyAccount,
     ListDevices,
     ManageUsers,
     MeasureHealth,
     Note,
     NotificationReceived,
-    Now,
     Publish,
-    PushNotRegistered,
-    PushRegistered,
-    QueryEnded,
-    QueryFailed,
     QueryStates,
     RegisterPush,
     SavePins,
     SendCommand,
     SetLogLevel,
     Started,
-    StatesReported,
     StopRequested,
     Tick,
-    UsersAnswered,
-    UsersFailed,
 )
 from uhome2mqtt.ledger import Ledger
-from uhome2mqtt.model import Device, Failure, FailureKind, Notification, Source
-from uhome2mqtt.push_secrets import PushSecrets
+from uhome2mqtt.model import Failure, FailureKind, Notification
 from uhome2mqtt.state_dir import StateDir
 
-QUERIES_AT_ONCE = 4
-CONFIRMATIONS_AT_ONCE = 4
-"""Slots of their own: who waits for a bolt does not wait for the poll of a thousand others."""
-USERS_AT_ONCE = 4
-"""Requests about keypad codes: all connections together are twenty, and a command must not wait for one."""
 SAVE_REQUESTS_EVERY = 900.0
 """Seconds between two writes of the request counts: flash memory wears, and a crash may cost a few counts."""
 STOP_WITHIN = 3.0
@@ -72,30 +51,13 @@ BREATHE_EVERY = 0.01
 """Seconds of events after which the edges get their turn: a flood of notifications must not keep commands waiting."""
 NOTIFICATIONS_AT_ONCE = 64
 """More are not taken: whoever sends faster than they can be dealt with must not fill the memory."""
-FAILED_BATCHES = 3
-"""Parts of a query that get no answer until the others are not asked."""
 AFTER_FAULT = 5.0
 CANCEL_AGAIN = 1.5
 """Seconds; longer than the goodbye to the broker takes."""
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Goes on while the machine sleeps, where the system has such a clock: an old state must not look fresh after it."""
 
 
 Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
 """Something that goes on as long as the bridge runs; it is begun again should it end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushAddress:
-    """Where the cloud sends notifications, by the secret in use, and the secrets that they carry."""
-
-    address: Callable[[str], str]
-    secrets: PushSecrets
-
-
-def now() -> Now:
-    """Read both clocks."""
-    return Now(monotonic=time.clock_gettime(_CLOCK), utc=datetime.now(UTC))
 
 
 def resident_memory() -> int | None:
@@ -120,22 +82,15 @@ class Daemon:
         push: PushAddress | None = None,
     ) -> None:
         self._engine = engine
-        self._cloud = cloud
         self._state = state
         self._ledger = ledger
-        self._batch_size = batch_size
-        self._push = push
+        self._requests = CloudRequests(cloud, batch_size, push, self.tell, self._supervise)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._notifications = 0
-        self._query_slots = asyncio.Semaphore(QUERIES_AT_ONCE)
-        self._confirm_slots = asyncio.Semaphore(CONFIRMATIONS_AT_ONCE)
-        self._users_slots = asyncio.Semaphore(USERS_AT_ONCE)
-        self._outbox: list[SendCommand] = []
         self._save_requests_at = 0.0
         self._pins: SavePins | None = None
         self.stopped_at = 0.0
-        self._requests: set[asyncio.Task[None]] = set()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._saving: set[asyncio.Task[None]] = set()
         self._log = logs.get_logger()
 
     def tell(self, event: Event) -> None:
@@ -163,16 +118,13 @@ class Daemon:
             await stopping.wait()
             self.stopped_at = time.monotonic()
             engine.cancel()
-            self._outbox.clear()
-            # Their commands end now: none may leave later, say when a token has come.
-            for sending in self._sending:
-                sending.cancel()
+            self._requests.end_orders()
             broker.drop_backlog()
             await self._supervise(self._handle(StopRequested()))
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WITHIN):
                     await broker.flushed()
-            await _cancelled(lasting | self._requests)
+            await _cancelled(lasting | self._requests.tasks | self._saving)
             self._keep_counts()
         self._log.info("stopped")
 
@@ -184,12 +136,16 @@ class Daemon:
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
-        breathed = loop.time()
+        busy_since = loop.time()
         while True:
-            await self._supervise(self._handle(await self._next_event()))
-            if loop.time() > breathed + BREATHE_EVERY:
+            idle = self._events.empty()
+            event = await self._next_event()
+            if idle:
+                busy_since = loop.time()
+            await self._supervise(self._handle(event))
+            if loop.time() > busy_since + BREATHE_EVERY:
                 await asyncio.sleep(0)
-                breathed = loop.time()
+                busy_since = loop.time()
 
     async def _next_event(self) -> Event:
         """Wait for an event or the engine's next deadline; a flood of the former does not delay the latter."""
@@ -212,37 +168,20 @@ class Daemon:
         match effect:
             case Publish():
                 self._broker.publish(effect)
-            case SendCommand():
-                self._post(effect)
-            case QueryStates():
-                self._request(self._query(effect))
-            case ManageUsers():
-                self._manage_users(effect)
-            case ListDevices():
-                self._request(self._list(), lambda why: self.tell(DeviceListFailed(failure=why)))
-            case RegisterPush():
-                self._request(self._register(effect), lambda why: self.tell(PushNotRegistered(failure=why)))
-            case IdentifyAccount():
-                self._request(self._identify(), lambda why: self.tell(IdentificationFailed(failure=why)))
+            case SendCommand() | QueryStates() | ManageUsers() | ListDevices() | RegisterPush() | IdentifyAccount():
+                self._requests.make(effect)
             case MeasureHealth():
                 self._measure()
             case SetLogLevel():
                 logs.set_level(effect.level)
             case SavePins():
                 self._pins = effect
-                self._request(self._save())
+                self._saving.add(task := asyncio.create_task(self._supervise(self._save())))
+                task.add_done_callback(self._saving.discard)
             case Note():
                 getattr(self._log, effect.level)(effect.event, **effect.fields)
             case _:
                 assert_never(effect)
-
-    def _request(
-        self, work: Coroutine[None, None, None], failed: Callable[[Failure], None] | None = None
-    ) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._supervise(work, failed))
-        self._requests.add(task)
-        task.add_done_callback(self._requests.discard)
-        return task
 
     async def _supervise(
         self, work: Coroutine[None, None, None], failed: Callable[[Failure], None] | None = None
@@ -258,95 +197,6 @@ class Daemon:
             failure = Failure(kind=FailureKind.UNCERTAIN, code="INTERNAL_ERROR", message=type(fault).__name__)
         if failure is not None and failed is not None:
             failed(failure)
-
-    def _post(self, effect: SendCommand) -> None:
-        """Send a command with those of other devices that arrive in the same moment; nobody waits for company."""
-        if not self._outbox:
-            asyncio.get_running_loop().call_soon(self._dispatch)
-        self._outbox.append(effect)
-
-    def _dispatch(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        for start in range(0, len(outbox), self._batch_size):
-            self._send(tuple(outbox[start : start + self._batch_size]))
-
-    def _send(self, effects: tuple[SendCommand, ...]) -> None:
-        def failed(why: Failure) -> None:
-            if why.kind is FailureKind.REJECTED and len(effects) > 1:
-                # Refused as a whole, so that none was executed: one of them must not take the others along.
-                for effect in effects:
-                    self._send((effect,))
-                return
-            for effect in effects:
-                self.tell(CommandFailed(command=effect.command, failure=why))
-
-        self._sending.add(task := self._request(self._ask(effects), failed))
-        task.add_done_callback(self._sending.discard)
-
-    async def _ask(self, effects: tuple[SendCommand, ...]) -> None:
-        not_after = min(effect.not_after for effect in effects)
-        orders = [(effect.device, effect.action) for effect in effects]
-        replies = await self._cloud.commands(orders, lambda: not_after - now().monotonic)
-        for effect in effects:
-            reply = replies[effect.device.id]
-            self.tell(CommandAnswered(command=effect.command, error=reply.error, report=reply.report))
-
-    def _manage_users(self, effect: ManageUsers) -> None:
-        async def ask() -> None:
-            left = effect.not_after
-            async with self._users_slots:
-                reply = await self._cloud.lock_users(effect.device, effect.action, lambda: left - now().monotonic)
-            self.tell(UsersAnswered(job=effect.job, reply=reply))
-
-        task = self._request(ask(), lambda why: self.tell(UsersFailed(job=effect.job, failure=why)))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-
-    async def _query(self, effect: QueryStates) -> None:
-        """Ask in batches, some at the same time, until one is too many for the cloud or it seems to be away.
-
-        The end is told in any case.
-        """
-        size = self._batch_size
-        batches = [effect.devices[start : start + size] for start in range(0, len(effect.devices), size)]
-        slots = self._confirm_slots if effect.source is Source.CONFIRM else self._query_slots
-        patience = 1 if effect.probe else FAILED_BATCHES
-
-        def failed(why: Failure) -> None:
-            nonlocal patience
-            patience -= FAILED_BATCHES if why.kind is FailureKind.RATE_LIMITED else 1
-            self.tell(QueryFailed(query=effect.query, failure=why))
-
-        async def ask(batch: tuple[Device, ...]) -> None:
-            async with slots:
-                if patience > 0:
-                    await self._supervise(self._query_batch(effect, batch), failed)
-
-        try:
-            if effect.probe:
-                await ask(batches.pop(0))
-            await asyncio.gather(*map(ask, batches))
-        finally:
-            self.tell(QueryEnded(query=effect.query))
-
-    async def _query_batch(self, effect: QueryStates, batch: tuple[Device, ...]) -> None:
-        reports = await self._cloud.query(batch)
-        self.tell(StatesReported(reports=reports, source=effect.source, query=effect.query))
-
-    async def _list(self) -> None:
-        self.tell(DevicesListed(devices=await self._cloud.list_devices()))
-
-    async def _register(self, effect: RegisterPush) -> None:
-        if self._push is None:
-            raise ValueError("there is no address for notifications")
-        secret = self._push.secrets.to_register(renew=effect.renew)
-        await self._cloud.register_notifications(self._push.address(secret), secret)
-        self._push.secrets.registered(secret)
-        self.tell(PushRegistered())
-
-    async def _identify(self) -> None:
-        account = await self._cloud.account()
-        self.tell(AccountIdentified(account=hashlib.sha256(account.encode()).hexdigest()[:16]))
 
     def _measure(self) -> None:
         self.tell(HealthMeasured(requests=self._ledger.snapshot(), memory=resident_memory()))

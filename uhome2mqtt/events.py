@@ -313,16 +313,5 @@ class Note:
     fields: Mapping[str, Json] = field(default_factory=dict)
 
 
-Effect: TypeAlias = (
-    Publish
-    | SendCommand
-    | QueryStates
-    | ManageUsers
-    | ListDevices
-    | RegisterPush
-    | IdentifyAccount
-    | MeasureHealth
-    | SavePins
-    | SetLogLevel
-    | Note
-)
+CloudEffect: TypeAlias = SendCommand | QueryStates | ManageUsers | ListDevices | RegisterPush | IdentifyAccount
+Effect: TypeAlias = Publish | CloudEffect | MeasureHealth | SavePins | SetLogLevel | Note

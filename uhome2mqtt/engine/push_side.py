@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 from uhome2mqtt.engine import background, health, reports
 from uhome2mqtt.engine.answers import answer, refuse
@@ -22,6 +24,8 @@ HEAL_EVERY = 21600.0
 """Seconds between two registrations because push is unhealthy."""
 ORDER_SETTLED = 3.0
 """Seconds after which notifications that overtook one another have all come."""
+NAMED = 10
+"""How many of the unknown devices of one notification are named in the log."""
 LOOK_PAUSE = 10.0
 """Seconds between two looks at one device because of notifications."""
 
@@ -75,10 +79,14 @@ def received(house: House, turn: Turn, event: NotificationReceived) -> None:
     notification = event.notification
     house.push.received += 1
     house.push.last_received = turn.now.stamp
+    unknown = []
     for report in notification.reports:
-        _reported(house, turn, report)
+        if (node := house.registry.by_id(report.device_id)) is None:
+            unknown.append(report.device_id)
+        else:
+            _reported(house, turn, replace(report, device_id=node.device.id))
     reports.take_stock(house, turn)
-    _hint(house, turn, notification)
+    _hint(house, turn, notification, dict.fromkeys(unknown))
     if notification.unreadable:
         house.note_once(turn, "notification_unreadable", "", parts=notification.unreadable)
 
@@ -161,12 +169,6 @@ def abandon(house: House, device_id: str) -> None:
 
 
 def _reported(house: House, turn: Turn, report: Report) -> None:
-    node = house.registry.by_id(report.device_id)
-    if node is None:
-        house.note_once(turn, "unknown_device_reported", report.device_id)
-        _take_hint(house, turn, "unknown", report.device_id)
-        return
-    report = Report(device_id=node.device.id, states=report.states, error=report.error)
     if not report.states and report.error is None:
         _look_soon(house, turn, report.device_id, 0.0)
     elif house.push.evidence.pushed(report, turn.now):
@@ -180,7 +182,11 @@ def _look_soon(house: House, turn: Turn, device_id: str, delay: float) -> None:
     house.timers.hasten(Timer(LOOK, device_id), max(turn.now.monotonic + delay, earliest))
 
 
-def _hint(house: House, turn: Turn, notification: Notification) -> None:
+def _hint(house: House, turn: Turn, notification: Notification, unknown: Iterable[str]) -> None:
+    for device_id in islice(unknown, NAMED):
+        house.note_once(turn, "unknown_device_reported", device_id)
+    for device_id in unknown:
+        _take_hint(house, turn, "unknown", device_id)
     for device_id in notification.changed:
         _take_hint(house, turn, "changed", device_id)
     for device_id in notification.deleted:

@@ -8,7 +8,7 @@ from uhome2mqtt.model import Json, Notification
 from uhome2mqtt.uhome.members import as_object, member, text_in
 from uhome2mqtt.uhome.reports import report_of
 
-MOST_ENTRIES = 1000
+MOST_ENTRIES = 300
 """How many entries of one notification are read: more than a home has devices."""
 _STATE, _SYNC, _DELETE = _KINDS = ("devicestate", "devicesync", "devicedelete")
 _OF_RECORDS = ("name", "handleType", "category")

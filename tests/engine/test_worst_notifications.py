@@ -1,0 +1,51 @@
+"""The worst that 64 KiB can say: who knows the secret must not keep commands waiting either."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from uhome2mqtt.engine import EngineConfig
+from uhome2mqtt.events import Note
+from uhome2mqtt.model import Json, parse_json
+from uhome2mqtt.uhome import decode_notification
+
+from .driver import BACK, FRONT, LAMP, TOPICS, running
+
+LARGEST = 64 * 1024
+STALL = 0.05
+"""Seconds of the processor; no single event may keep the loop for longer."""
+
+
+def turned(number: int) -> Json:
+    """Say that a lock was turned once more."""
+    return {"id": FRONT.id, "states": {"st.lock": {"lockState": ("Locked", "Unlocked")[number % 2]}}}
+
+
+WORST: dict[str, Json] = {
+    "strangers": [{"id": f"stranger-{number}"} for number in range(2500)],
+    "one device again and again": [turned(number) for number in range(800)],
+    "its name again and again": [{"id": FRONT.id} for _ in range(1700)],
+    "new attributes": [{"id": FRONT.id, "states": {f"new-{number}": {"a": 1, "b": 2}}} for number in range(1000)],
+    "all attributes at once": [{"id": FRONT.id, "states": {"new": {str(number): 1 for number in range(5000)}}}],
+    "added": {"header": {"name": "DeviceSync"}, "payload": [{"id": str(number)} for number in range(4000)]},
+    "removed": {"header": {"name": "DeviceDelete"}, "payload": [{"id": FRONT.id} for _ in range(2000)]},
+}
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_no_stall(name: str) -> None:
+    """No notification takes longer than a twentieth of a second, fills the log, or is remembered without bounds."""
+    house = running(FRONT, BACK, LAMP, config=EngineConfig(topics=TOPICS, push=True))
+    raw = json.dumps(WORST[name], separators=(",", ":"))[:LARGEST]
+    told = decode_notification(parse_json(raw if len(raw) < LARGEST else json.dumps(WORST[name])))
+    began = time.thread_time()
+    effects = house.notified(*told.reports, changed=told.changed, deleted=told.deleted)
+    assert time.thread_time() - began < STALL
+    assert sum(isinstance(effect, Note) for effect in effects) <= 101
+    house.advance(2)
+    house.end_queries()
+    assert len(house.lists) <= 2
+    assert len(house.asked) <= 3
