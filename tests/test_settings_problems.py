@@ -22,6 +22,7 @@ SHORT = {
     "<braces>": "it contains other braces than those of {secret} in its query",
     "<own>": "the bridge's web server uses the path",
     "<no rule>": "is neither all nor a list of words and keys like [LOCK, mode] or []",
+    "<no http>": "it does not start with http:// or https://",
     "<no scheme>": "it does not start with mqtt:// or mqtts:// or ws:// or wss://",
     "<tags>": "tags (!…) are not supported, quote text that starts with !",
     "<sections>": (
@@ -68,7 +69,7 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "mqtt: {url: ws://a/b?token=hunter2}": ("FILE, line 1, column 21: expected ',' or '}', but got '?'",),
     "mqtt: {url: 'ws://a/b?token=hunter2'}": (
-        ("mqtt.url: got 'ws://a/b?***', but it has a query; allowed is <broker> <one line>"),
+        ("mqtt.url: got 'ws://a/***', but it has a query; allowed is <broker> <one line>"),
     ),
     "mqtt: {url: 'ws://a/b#c'}": (
         ("mqtt.url: got 'ws://a/b#***', but it has a fragment; allowed is <broker> <one line>"),
@@ -156,34 +157,56 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "notifications: {public_url: 'https://h/{secret}?token=hunter2'}": (
         (
-            "notifications.public_url: got 'https://h/{secret}?***', but {secret} stands elsewhere than in its query; "
+            "notifications.public_url: got 'https://h/***', but {secret} stands elsewhere than in its query; "
             "allowed is <push> <one line>"
         ),
     ),
     "notifications: {public_url: 'https://h/%7Bsecret%7D?token={secret}'}": (
         (
-            "notifications.public_url: got 'https://h/%7Bsecret%7D?***', but {secret} stands elsewhere than in its "
+            "notifications.public_url: got 'https://h/***', but {secret} stands elsewhere than in its "
             "query; allowed is <push> <one line>"
         ),
     ),
     "notifications: {public_url: 'https://h/n?token={hunter2}'}": (
-        "notifications.public_url: got 'https://h/n?***', but <braces>; allowed is <push> <one line>",
+        "notifications.public_url: got 'https://h/***', but <braces>; allowed is <push> <one line>",
     ),
     "notifications: {public_url: 'https://h/n?token={{secret}}'}": (
-        "notifications.public_url: got 'https://h/n?***', but <braces>; allowed is <push> <one line>",
+        "notifications.public_url: got 'https://h/***', but <braces>; allowed is <push> <one line>",
     ),
     "notifications: {public_url: 'https://h/%7bn%7d?token={secret}'}": (
-        "notifications.public_url: got 'https://h/%7bn%7d?***', but <braces>; allowed is <push> <one line>",
+        "notifications.public_url: got 'https://h/***', but <braces>; allowed is <push> <one line>",
     ),
     "notifications: {public_url: 'https://h/n?token={secret}#x'}": (
-        "notifications.public_url: got 'https://h/n?***', but it has a fragment; allowed is <push> <one line>",
+        "notifications.public_url: got 'https://h/***', but it has a fragment; allowed is <push> <one line>",
     ),
     "notifications: {public_url: 'https://h/readyz?token=hunter2'}": (
-        "notifications.public_url: got 'https://h/readyz?***', but <own> /readyz itself; allowed is <push> <one line>",
+        "notifications.public_url: got 'https://h/***', but <own> /readyz itself; allowed is <push> <one line>",
     ),
     "notifications: {public_url: 'https://h/%6detrics'}": (
         "notifications.public_url: got 'https://h/%6detrics', but <own> /metrics itself; allowed is <push> <one line>",
     ),
+    "notifications: {public_url: 'h/api/webhook/hunter2?access_token={secret}'}": (
+        "notifications.public_url: got 'h/***', but <no http>; allowed is <push> <one line>",
+    ),
+    "notifications: {public_url: 'http://h/hunter2?to=http://hunter2'}": (
+        (
+            "notifications.public_url: got 'http://h/***', but it is not https, and notifications.allow_http is false; "
+            "allowed is <push> <one line>"
+        ),
+    ),
+    "notifications: {public_url: 'https://h/hunter2?to=me@h&token=hunter2'}": (
+        (
+            "notifications.public_url: got 'https://***@***', but it contains credentials: they do not belong there; "
+            "allowed is <push> <one line>"
+        ),
+    ),
+    "notifications: {public_url: 'https://h/hunter2 ?token=hunter2'}": (
+        (
+            "notifications.public_url: got 'https://h/***', but it contains white space or control characters; "
+            "allowed is <push> <one line>"
+        ),
+    ),
+    "log: {level: 'loud?'}": ("log.level: got 'loud?'; allowed is one of debug, info, warning, error <one line>",),
     "uhome: {redirect_uri: https://h/back}\nnotifications: {public_url: https://h/back}": (
         ("notifications.public_url: got 'https://h/back', but <own> /back itself; allowed is <push> (FILE, line 2)"),
     ),

@@ -46,10 +46,20 @@ def test_free_paths_of_notifications(environ: Mapping[str, str]) -> None:
     assert _from_environ(environ).notifications.path is not None
 
 
-def test_nothing_shows_a_query() -> None:
-    """A key in the query of the notifications' URL is not shown; where the URL leads is."""
-    loaded = _from_environ({"UHOME2MQTT_NOTIFICATIONS__PUBLIC_URL": "https://h/n?key=hunter2&access_token={secret}"})
-    shown = redacted(loaded)
-    assert shown["notifications"]["public_url"] == "https://h/n?***"
-    assert redacted(_from_environ({}))["notifications"]["public_url"] is None
-    assert "hunter2" not in f"{loaded!r} {loaded} {shown} {loaded.model_dump_json()}"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h:8443/api/webhook/hunter2?access_token={secret}", "https://h:8443/***"),
+        ("https://h/n?key=hunter2&to=https://elsewhere", "https://h/***"),
+        ("https://h/hunter2?", "https://h/***"),
+        ("https://h?hunter2", "https://h/***"),
+        ("https://h/n", "https://h/n"),
+        (None, None),
+    ],
+)
+def test_shown_address(url: str | None, shown: str | None) -> None:
+    """Of an address with a query neither that nor the path is shown: a webhook's is as good as a password."""
+    loaded = _from_environ({} if url is None else {"UHOME2MQTT_NOTIFICATIONS__PUBLIC_URL": url})
+    document = redacted(loaded)
+    assert document["notifications"]["public_url"] == shown
+    assert "hunter2" not in f"{loaded!r} {loaded} {document} {loaded.model_dump_json()}"

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from uhome2mqtt.model import Attribute, DeviceError, Json, Notification, Report, parse_json
+from uhome2mqtt.model import Attribute, DeviceError, Json, Notification, Report, attribute, parse_json
 from uhome2mqtt.simulator.shapes import DRAWN, body
 from uhome2mqtt.simulator.vocabulary import PushShape
 from uhome2mqtt.uhome import MOST_ENTRIES, decode_notification
+from uhome2mqtt.uhome.members import LONGEST_ID
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """How fast a machine is decides about no test."""
@@ -397,3 +398,26 @@ def test_every_entry_counts_once(entries: list[Json]) -> None:
     assert len(told.reports) + told.unreadable == len(entries)
     assert not told.changed
     assert not told.deleted
+
+
+def test_numbers() -> None:
+    """The number of a notification is read, where it has one; a very long one is cut."""
+    assert decode_notification({"header": {"MessageID": "7-a"}, "payload": []}).message_id == "7-a"
+    assert decode_notification({"header": {"messageId": "7" * 1000}, "payload": []}).message_id == "7" * LONGEST_ID
+    frames: list[Json] = [[], {"payload": []}, {"header": {"messageId": None}, "payload": []}]
+    for unnumbered in frames:
+        assert decode_notification(unnumbered).message_id == ""
+
+
+def test_what_would_be_kept_for_ever() -> None:
+    """Ids, attributes and values that are far longer than any are not taken; the rest is."""
+    long = "x" * 2000
+    states: Json = [
+        {"capability": long, "name": "a", "value": 1},
+        {"capability": "st.lock", "name": long, "value": 1},
+        {"capability": "st.lock", "name": "lockState", "value": long},
+        {"capability": "st.lock", "name": "lockMode", "value": 1},
+    ]
+    told = decode_notification([{"id": long, "states": states}, {"id": "a", "states": states}])
+    assert told.unreadable == 1
+    assert told.reports == (Report(device_id="a", states={attribute("st.lock", "lockMode"): 1}),)

@@ -205,10 +205,16 @@ class CloudRequests:
     async def _register(self, effect: RegisterPush) -> None:
         if self._push is None:
             raise ValueError("there is no address for notifications")
-        secret = self._push.secrets.to_register(renew=effect.renew)
-        await self._cloud.register_notifications(self._push.address(secret), secret)
-        self._push.secrets.registered(secret)
+        if effect.renew and self._push.secrets.in_doubt:
+            # The cloud may have the secret of an attempt whose answer was lost: only after that one there is a new one.
+            await self._register_one(self._push, renew=False)
+        await self._register_one(self._push, renew=effect.renew)
         self._tell(PushRegistered())
+
+    async def _register_one(self, push: PushAddress, *, renew: bool) -> None:
+        secret = push.secrets.to_register(renew=renew)
+        await self._cloud.register_notifications(push.address(secret), secret)
+        push.secrets.registered(secret)
 
     async def _identify(self) -> None:
         account = await self._cloud.account()

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
@@ -85,7 +86,8 @@ class Daemon:
         self._state = state
         self._ledger = ledger
         self._requests = CloudRequests(cloud, batch_size, push, self.tell, self._supervise)
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.PriorityQueue[tuple[bool, int, Event]] = asyncio.PriorityQueue()
+        self._numbers = count()
         self._notifications = 0
         self._save_requests_at = 0.0
         self._pins: SavePins | None = None
@@ -94,8 +96,8 @@ class Daemon:
         self._log = logs.get_logger()
 
     def tell(self, event: Event) -> None:
-        """Take an event from an edge."""
-        self._events.put_nowait(event)
+        """Take an event from an edge; notifications wait for all others, however many there are."""
+        self._events.put_nowait((isinstance(event, NotificationReceived), next(self._numbers), event))
 
     def notify(self, notification: Notification) -> bool:
         """Take a notification, unless too many wait already."""
@@ -154,7 +156,7 @@ class Daemon:
             return Tick()
         try:
             async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
-                return await self._events.get()
+                return (await self._events.get())[-1]
         except TimeoutError:
             return Tick()
 

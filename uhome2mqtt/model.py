@@ -163,13 +163,14 @@ class Report:
 class Notification:
     """What one notification says: reports of devices, and ids of those that were added or changed, or have left.
 
-    `unreadable`: how many parts of it made no sense.
+    `unreadable`: how many parts of it made no sense. `message_id`: its number, empty where it has none.
     """
 
     reports: tuple[Report, ...] = ()
     changed: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     unreadable: int = 0
+    message_id: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

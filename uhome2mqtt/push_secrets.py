@@ -68,6 +68,11 @@ class PushSecrets:
         equal = [hmac.compare_digest(offered, each.encode(errors="surrogatepass")) for each in self._accepted()]
         return any(equal) and bool(given)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether there is a secret of which nobody knows whether the cloud has taken it."""
+        return self._held.candidate is not None
+
     def to_register(self, *, renew: bool) -> str:
         """Give the secret to send to the cloud, which is accepted from now on; `renew`: not the one in use."""
         held = self._held

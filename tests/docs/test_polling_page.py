@@ -33,7 +33,7 @@ SAYINGS = (
     f"nobody is logged in | {cloud_side.LOGIN_RETRY:.0f} s",
     f"for a failure, up to {cloud_side.LONGEST_UNAUTHORIZED:.0f} s",
     f"up to {BATCH} devices (`uhome.query_batch_size`)",
-    f"with the first {BATCH} devices only",
+    f"with {BATCH} devices only",
     f"After {cloud_state.OFFLINE_AFTER} requests in a row",
     f"({budget.LONGEST_RETRY_AFTER / 3600:.0f} h at most), else for {budget.FIRST_HOLD / 60:.0f} min, twice as long",
     f"each time in a row, up to {budget.LONGEST_HOLD / 60:.0f} min",

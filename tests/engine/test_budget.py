@@ -391,16 +391,17 @@ def test_a_longer_interval_keeps_states() -> None:
     assert house.history("front/lock") == ["None", "LOCKED", "None"]
 
 
-def test_a_state_becomes_fresh_again() -> None:
-    """A state that was too old by the shorter measure is told again where it is in date by the longer one."""
+def test_what_is_unknown_stays_unknown() -> None:
+    """A state that was too old by the shorter measure is not told again by the longer one: that takes a report."""
     house = running(FRONT)
     house.report("front", lock="Locked")
     house.advance(150)
     assert house["front/lock"] == "None"
     house.list_failed(LIMITED, 20.0)
-    assert house["front/lock"] == "LOCKED"
+    assert (house["front/lock"], house["front/stale"]) == ("None", "ON")
     house.advance(30)
-    assert house["front/lock"] == "None"
+    house.report("front", lock="Unlocked")
+    assert (house["front/lock"], house["front/stale"]) == ("UNLOCKED", "OFF")
 
 
 def test_a_shorter_interval_lets_states_go() -> None:

@@ -93,12 +93,26 @@ def test_any_success_ends_the_pauses() -> None:
     house = running(FRONT)
     pauses(house, UNREACHABLE, 6)
     house.list_failed()
+    house.advance(30)
     house.mark()
     house.say("front/lock/set", "LOCK")
     house.accept()
     house.advance(0)
     assert house.looks(Source.QUERY) == [0]
     assert house.lists == [house.monotonic]
+
+
+def test_polls_that_fail_are_not_hurried_along() -> None:
+    """While polls fail and something else succeeds again and again, polls come no faster than when all is well."""
+    house = running(FRONT, BACK)
+    house.mark()
+    for _ in range(120):
+        house.advance(2.5)
+        house.end_queries(UNREACHABLE)
+        house.say("front/get", "")
+        house.answer("front", lock="Locked")
+    polls = [at for at, query in house.asked if len(query.devices) > 1]
+    assert 8 <= len(polls) <= 10
 
 
 def test_retry_after_is_kept_to() -> None:

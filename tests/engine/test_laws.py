@@ -89,7 +89,10 @@ class Bridge(RuleBasedStateMachine):
         self.house = Driver(config=config, pins={device_id: Pin(topic=level) for level, device_id in LEVELS.items()})
         self.locks: dict[str, Json] = {}
         self.read = False
-        self.seen = 0
+        self.seen = self.told = 0
+        self.pushed_locks: dict[str, Json] = {}
+        self.arrived: dict[str, int] = {}
+        self.unknown: dict[str, int] = {}
         self.requested = 0
         self.heard: list[tuple[str, Json, float]] = []
         self.house.take(Started())
@@ -205,6 +208,9 @@ class Bridge(RuleBasedStateMachine):
     @rule(pushed=st.lists(reports, max_size=3), changed=st.lists(subjects), deleted=st.lists(subjects))
     def pushed(self, pushed: list[Report], changed: list[str], deleted: list[str]) -> None:
         self._reported(*pushed)
+        self.pushed_locks |= {
+            each.device_id: self.locks[each.device_id] for each in pushed if LOCK_STATE in each.states
+        }
         self.house.notified(*pushed, changed=tuple(changed), deleted=tuple(deleted))
 
     @precondition(lambda self: self.house.registering)
@@ -257,13 +263,17 @@ class Bridge(RuleBasedStateMachine):
         for report in said:
             if LOCK_STATE in report.states:
                 self.locks[report.device_id] = canonical(report.states[LOCK_STATE])
+                self.arrived[report.device_id] = self.arrived.get(report.device_id, 0) + 1
                 self.heard.append((report.device_id, canonical(report.states[LOCK_STATE]), when))
 
     # --- what always holds ---
 
     @invariant()
     def nothing_is_unlocked_that_was_not_reported(self) -> None:
-        """UNLOCKED is published only while it is what the lock's last report says, or a query decides about that."""
+        """UNLOCKED is what the lock's last report says, or its last push, which a query may be older than.
+
+        Or a query decides about that.
+        """
         inside: House = vars(self.house.engine)["_house"]
         new, self.seen = self.house.published[self.seen :], len(self.house.published)
         for publish in new:
@@ -271,9 +281,24 @@ class Bridge(RuleBasedStateMachine):
             shown = parse_json(publish.payload) if not key and publish.payload else publish.payload
             lock = shown.get("lock") if isinstance(shown, dict) else shown if key == "lock" else None
             if level in LEVELS and lock == "UNLOCKED" and self.locks[LEVELS[level]] != "unlocked":
-                assert Timer(DOUBT, LEVELS[level]) in inside.timers
+                pushed = self.house.config.push and self.pushed_locks.get(LEVELS[level]) == "unlocked"
+                assert pushed or Timer(DOUBT, LEVELS[level]) in inside.timers
             if key in {"result", "event", "devices", "info"} and publish.payload:
                 parse_json(publish.payload)
+
+    @invariant()
+    def what_is_unknown_is_known_again_by_a_report_alone(self) -> None:
+        """Tell that a lock is anything, after it was unknown, only when another report of it has come."""
+        new, self.told = self.house.published[self.told :], len(self.house.published)
+        for publish in new:
+            level, _, key = publish.topic.removeprefix(f"{BASE}/").partition("/")
+            if level not in LEVELS or key != "lock":
+                continue
+            if publish.payload == "None":
+                self.unknown.setdefault(level, self.arrived.get(LEVELS[level], 0))
+            elif publish.payload in {"LOCKED", "UNLOCKED", "JAMMED"}:
+                before = self.unknown.pop(level, -1)
+                assert self.arrived.get(LEVELS[level], 0) > before
 
     @invariant()
     def a_lock_is_confirmed_by_its_report(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -24,6 +27,17 @@ def turned(number: int) -> Json:
     return {"id": FRONT.id, "states": {"st.lock": {"lockState": ("Locked", "Unlocked")[number % 2]}}}
 
 
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Measure what the bridge costs, and not what it costs to see which of its lines are run."""
+    trace = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(trace)
+
+
 WORST: dict[str, Json] = {
     "strangers": [{"id": f"stranger-{number}"} for number in range(2500)],
     "one device again and again": [turned(number) for number in range(800)],
@@ -41,9 +55,11 @@ def test_no_stall(name: str) -> None:
     house = running(FRONT, BACK, LAMP, config=EngineConfig(topics=TOPICS, push=True))
     raw = json.dumps(WORST[name], separators=(",", ":"))[:LARGEST]
     told = decode_notification(parse_json(raw if len(raw) < LARGEST else json.dumps(WORST[name])))
-    began = time.thread_time()
-    effects = house.notified(*told.reports, changed=told.changed, deleted=told.deleted)
-    assert time.thread_time() - began < STALL
+    with untraced():
+        began = time.thread_time()
+        effects = house.notified(*told.reports, changed=told.changed, deleted=told.deleted)
+        took = time.thread_time() - began
+    assert took < STALL
     assert sum(isinstance(effect, Note) for effect in effects) <= 101
     house.advance(2)
     house.end_queries()

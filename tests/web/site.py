@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,3 +85,11 @@ async def served(
         found.paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
         async with serving(app, sockets, trusted_proxies=trusted_proxies):
             yield found
+
+
+async def closed(reader: asyncio.StreamReader) -> bytes:
+    """Wait until the other end has hung up, and give what it said."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""

@@ -166,6 +166,14 @@ async def test_redirect_uri_without_path(cloud_account: Account, tmp_path: Path,
         assert "Log in" in (await site.http.get("/")).text
 
 
+@pytest.mark.parametrize("path", ["/healthz/", "/oauth/start/", "/session/", "/oauth/callback/"])
+async def test_slash_at_the_end(cloud_account: Account, tmp_path: Path, path: str) -> None:
+    """A path with a slash too many is not there: the server does not know by which address it was asked for."""
+    async with served(cloud_account, tmp_path) as site:
+        for method in ("GET", "POST"):
+            assert (await site.http.request(method, path)).status_code == 404
+
+
 async def test_foreign_site(cloud_account: Account, tmp_path: Path) -> None:
     """Pictures, frames and scripts of other sites begin no login, so that they cannot push out the one under way."""
     async with served(cloud_account, tmp_path) as site:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-import subprocess
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +16,8 @@ from starlette.routing import Route
 from tests.conftest import Logged
 from tests.support.account import new_http
 from tests.support.patience import eventually, free_port, listening
-from uhome2mqtt.web import WebServer, listen, server, serving
+from tests.web.site import closed
+from uhome2mqtt.web import WebServer, door, listen, protocol, server, serving
 
 
 async def hello(_request: Request) -> Response:
@@ -108,28 +106,9 @@ async def test_end_in_time() -> None:
         assert isinstance(outcome, httpx.HTTPError) or getattr(outcome, "status_code", None) == 500
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """Make a certificate for localhost, with its key in the same file."""
-    file, key = tmp_path / "web.pem", tmp_path / "web.key"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*command.split(), *names, "-keyout", key, "-out", file], check=True, capture_output=True)
-    file.write_text(file.read_text() + key.read_text())
-    return file
-
-
 async def echo(request: Request) -> Response:
     """Answer with what was sent."""
     return Response(await request.body())
-
-
-async def closed(reader: asyncio.StreamReader) -> bytes:
-    """Wait until the other end has hung up, and give what it said."""
-    try:
-        return await reader.read()
-    except ConnectionError:
-        return b""
 
 
 @pytest.mark.parametrize(
@@ -143,7 +122,7 @@ async def closed(reader: asyncio.StreamReader) -> bytes:
 )
 async def test_silent_client(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that does not finish its request, or begins none, loses its connection; others are served meanwhile."""
-    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.5)
+    monkeypatch.setattr(protocol, "REQUEST_WITHIN", 0.5)
     sockets = await listen("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     application = Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])
@@ -158,7 +137,7 @@ async def test_silent_client(said: bytes, monkeypatch: pytest.MonkeyPatch) -> No
 
 async def test_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has asked may wait for the answer, and ask again on the same connection."""
-    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.2)
+    monkeypatch.setattr(protocol, "REQUEST_WITHIN", 0.2)
 
     async def slow(request: Request) -> Response:
         await asyncio.sleep(0.5)
@@ -171,23 +150,6 @@ async def test_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         for text in ("one", "two"):
             assert (await http.post("/", content=text.encode())).text == text
-
-
-@pytest.mark.parametrize(("limit", "most"), [("CONNECTIONS", 3), ("FROM_ONE_ADDRESS", 3)])
-async def test_crowd(limit: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More connections than are meant are closed as they come, and there is room again when others have gone."""
-    monkeypatch.setattr(server, limit, most)
-    sockets = await listen("127.0.0.1", 0)
-    port = sockets[0].getsockname()[1]
-    async with serving(APP, sockets), new_http(f"http://127.0.0.1:{port}") as http:
-        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(most + 5)]
-        async with asyncio.timeout(5):
-            for reader, _ in crowd[most:]:
-                assert await closed(reader) == b""
-        for _, writer in crowd:
-            writer.close()
-        await asyncio.sleep(0.1)
-        assert (await http.get("/")).text == "hello"
 
 
 async def refused(_request: Request) -> Response:
@@ -203,7 +165,7 @@ async def test_unwanted_body() -> None:
     sockets = await listen("127.0.0.1", 0)
     async with serving(REFUSED, sockets), new_http(f"http://127.0.0.1:{sockets[0].getsockname()[1]}") as http:
         for _ in range(3):
-            assert (await http.post("/", content=b"x" * server.LARGEST_REST)).text == "no"
+            assert (await http.post("/", content=b"x" * protocol.LARGEST_REST)).text == "no"
             assert (await http.get("/hello")).text == "hello"
 
 
@@ -233,18 +195,34 @@ async def test_endless_unwanted_body() -> None:
 
 
 async def test_slow_unwanted_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever sends on for too long is cut off, too: the time counts from the beginning of the request."""
-    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.1)
-    monkeypatch.setattr(server, "LARGEST_REST", 1e9)
+    """Whoever has an answer and goes on sending, however slowly, is cut off after two seconds, not after ten."""
+    monkeypatch.setattr(protocol, "LARGEST_REST", 1e9)
     sockets = await listen("127.0.0.1", 0)
-    async with serving(REFUSED, sockets), asyncio.timeout(10):
-        _, sent = await unwanted(sockets[0].getsockname()[1], 1000)
-    assert sent < 30
+    loop = asyncio.get_running_loop()
+    async with serving(REFUSED, sockets), asyncio.timeout(8):
+        began = loop.time()
+        await unwanted(sockets[0].getsockname()[1], 1000)
+        assert protocol.REST_WITHIN - 0.1 < loop.time() - began < protocol.REST_WITHIN + 1
+
+
+async def test_unwanted_body_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has an answer that closes the connection, and neither sends the rest nor hangs up, is cut off as well."""
+    monkeypatch.setattr(protocol, "REST_WITHIN", 0.3)
+    monkeypatch.setattr(door, "FROM_ONE_ADDRESS", 1)
+    sockets = await listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    async with serving(REFUSED, sockets), asyncio.timeout(5), new_http(f"http://127.0.0.1:{port}") as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\n")
+        assert (await closed(reader)).endswith(b"no")
+        await asyncio.sleep(0.6)
+        assert (await http.get("/hello")).text == "hello"
+        writer.close()
 
 
 async def test_after_an_unwanted_body(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the rest of a body has come, the next request on the connection has all the time again."""
-    monkeypatch.setattr(server, "REQUEST_WITHIN", 0.5)
+    monkeypatch.setattr(protocol, "REQUEST_WITHIN", 0.5)
     sockets = await listen("127.0.0.1", 0)
     async with serving(REFUSED, sockets), asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", sockets[0].getsockname()[1])
@@ -274,19 +252,6 @@ async def test_nobody_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
             new_http(f"http://127.0.0.1:{sockets[0].getsockname()[1]}") as http,
         ):
             assert (await http.get("/", headers=headers)).text == answer
-
-
-async def test_tls(certificate: Path) -> None:
-    """With a certificate the pages are served over TLS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    sockets = await listen("127.0.0.1", 0)
-    trusting = ssl.create_default_context(cafile=str(certificate))
-    async with (
-        serving(APP, sockets, context),
-        httpx.AsyncClient(trust_env=False, verify=trusting) as http,
-    ):
-        assert (await http.get(f"https://localhost:{sockets[0].getsockname()[1]}/")).text == "hello"
 
 
 async def test_large_head() -> None:

@@ -17,7 +17,14 @@ LONGEST_NAME = 64
 
 
 class RequestError(Exception):
-    """A request that is answered with an error; the text says what was given and what to do."""
+    """A request that is answered with an error; the text says what was given and what to do.
+
+    `quiet`: the same was in the log a moment ago.
+    """
+
+    def __init__(self, why: str, *, quiet: bool = False) -> None:
+        super().__init__(why)
+        self.quiet = quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +62,12 @@ def answer(turn: Turn, config: EngineConfig, request: Request, data: Json, *, pr
     _publish(turn, config, request, {"status": "ok", "data": data, "error": None}, private)
 
 
-def refuse(turn: Turn, config: EngineConfig, request: Request, why: str, data: Json = None) -> None:
+def refuse(
+    turn: Turn, config: EngineConfig, request: Request, why: str, data: Json = None, *, quiet: bool = False
+) -> None:
     """Answer a request that was not carried out, or not as a whole."""
     why = why if len(why) <= LONGEST_ERROR else f"{why[:LONGEST_ERROR]}..."
-    turn.note("warning", "request_refused", request=masked(request.name)[:LONGEST_NAME], why=why)
+    turn.note("debug" if quiet else "warning", "request_refused", request=masked(request.name)[:LONGEST_NAME], why=why)
     _publish(turn, config, request, {"status": "error", "data": {} if data is None else data, "error": why}, None)
 
 

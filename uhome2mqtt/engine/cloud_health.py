@@ -76,7 +76,10 @@ def _budget_changed(house: House, turn: Turn) -> None:
 
 def _hurry(house: House, turn: Turn) -> None:
     """Let what waits out a pause after a failure happen now; where the cloud was asked too often, at the usual pace."""
-    wait = house.budget.interval if house.budget.strained else 0.0
-    for timer, waits in ((Timer(LIST), house.list_failed), (Timer(ACCOUNT), True), (Timer(POLL), True)):
-        if waits and timer in house.timers:
-            house.timers.hasten(timer, turn.now.monotonic + wait)
+    now = turn.now.monotonic
+    at = now + (house.budget.interval if house.budget.strained else 0.0)
+    # What else is answered while polls fail must not make these any more frequent than they are when all is well.
+    at_poll = max(at, house.polled_at + house.budget.interval)
+    for timer, waits, soonest in ((LIST, house.list_failed, at), (ACCOUNT, True, at), (POLL, True, at_poll)):
+        if waits and Timer(timer) in house.timers:
+            house.timers.hasten(Timer(timer), soonest)

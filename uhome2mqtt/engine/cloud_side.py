@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from uhome2mqtt.engine import background, cloud_health, push_side, reports, requests, users_side
 from uhome2mqtt.engine.cloud_state import pause
 from uhome2mqtt.engine.house import ACCOUNT, LIST, POLL, REGISTER, House
@@ -128,9 +130,9 @@ def query_ended(house: House, turn: Turn, query: int) -> None:
 def _polled(house: House, turn: Turn, failure: Failure | None) -> None:
     """Plan the next poll; the wait after the first one is cut by chance: other bridges have started now, too."""
     wait = _poll_pause(house, failure)
-    if not house.polled:
-        house.polled = True
+    if house.polled_at == -math.inf:
         wait *= 0.5 + 0.5 * house.chance()
+    house.polled_at = turn.now.monotonic
     house.timers.set(Timer(POLL), turn.now.monotonic + wait)
     if house.pace != house.interval:
         house.pace = house.interval

@@ -9,6 +9,7 @@ from uhome2mqtt.catalogue.attributes import LOCK_MODE
 from uhome2mqtt.catalogue.locks import PASSAGE
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.doubts import Doubts
+from uhome2mqtt.engine.evidence import Evidence
 from uhome2mqtt.engine.habits import HINT, Habits
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.pending import CONFIRM_AFTER, Pending, Phase, all_of, next_look, observe, outcome
@@ -43,10 +44,11 @@ CONFIRM, RETRY = "confirm", "retry"
 class Commands:
     """All commands without a final outcome, one lane per device: at most one request of a device in flight."""
 
-    def __init__(self, config: EngineConfig, timers: Timers, doubts: Doubts) -> None:
+    def __init__(self, config: EngineConfig, timers: Timers, doubts: Doubts, evidence: Evidence) -> None:
         self._config = config
         self._timers = timers
         self._doubts = doubts
+        self._evidence = evidence
         self._habits = Habits()
         self._pending: dict[int, Pending] = {}
         self._count = 0
@@ -241,6 +243,7 @@ class Commands:
         if command.phase is Phase.CONFIRMING and command.satisfied:
             how = "push" if command.met_by is Source.PUSH else "query"
             self._doubts.confirmed(node.device.id, command.intent.expect, turn.now)
+            self._evidence.commanded(node.device.id, command.intent.expect)
             self._end(turn, node, command, Outcome.CONFIRMED, how)
 
     def _replace(self, turn: Turn, command: Pending) -> None:

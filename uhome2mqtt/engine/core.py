@@ -207,7 +207,7 @@ class Engine:
         elif timer.what == USERS:
             users_side.look(house, turn, int(timer.of))
         elif timer.what == REGISTER:
-            push_side.register(house, turn, renew=house.push.registered is not None)
+            push_side.register_again(house, turn)
         elif timer.what == HEAL:
             push_side.heal(house, turn)
         elif timer.what == EVIDENCE:

@@ -29,16 +29,16 @@ class Hints:
         at, planned = max(now + SETTLE, self._last + self._pause), self._planned.get((reason, device_id))
         if planned is not None:
             at = planned if planned > now else max(at, planned + SUBJECT_PAUSE)
-        if len(self._planned) >= REMEMBERED:
-            self._planned = {subject: time for subject, time in self._planned.items() if now < time + SUBJECT_PAUSE}
-        if len(self._planned) < REMEMBERED:
-            self._planned[reason, device_id] = at
+        self._planned[reason, device_id] = at
+        if len(self._planned) > REMEMBERED:
+            del self._planned[next(iter(self._planned))]
         self.wanted = at if self.wanted is None else min(at, self.wanted)
 
     def listing(self, now: float) -> None:
-        """Take note that a list is being asked for; one for a hint makes the next wait longer, for ten minutes."""
+        """Take note that a list is being asked for; one for a hint makes the next wait longer, for a while."""
         if self.wanted is not None and now >= self.wanted:
-            fresh = now > self._last + SUBJECT_PAUSE
+            # Twice, since after the longest pause the next hint is followed just a little later than that.
+            fresh = now > self._last + 2 * SUBJECT_PAUSE
             self._pause = SHORTEST_PAUSE if fresh else min(2 * self._pause, SUBJECT_PAUSE)
             self._last = now
         self.wanted = None

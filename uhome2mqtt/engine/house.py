@@ -12,6 +12,7 @@ from uhome2mqtt.engine.commands import Commands
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.doubts import Doubts
 from uhome2mqtt.engine.hints import Hints
+from uhome2mqtt.engine.looks import Looks
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.projection import document_of, dump, project_bridge, project_device
 from uhome2mqtt.engine.push import Push
@@ -61,14 +62,16 @@ class House:
         self.timers = Timers()
         self.registry = Registry(config, pins)
         self.doubts = Doubts()
-        self.commands = Commands(config, self.timers, self.doubts)
+        self.push = Push(enabled=config.push)
+        self.commands = Commands(config, self.timers, self.doubts, self.push.evidence)
         self.reception = Reception(config, self.commands)
         self.queries = Queries()
         self.cloud = CloudState()
         self.budget = Budget(config.poll_interval)
-        self.push = Push(enabled=config.push)
         self.hints = Hints()
+        self.looks = Looks()
         self.told_interval = self.pace = config.poll_interval
+        self.aged_by = self.stale_after
         self.retained = Retained()
         self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": str(self.push.status)}
         self.started = 0.0
@@ -80,14 +83,13 @@ class House:
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
         self.list_failed = False
-        self.polled = False
+        self.polled_at = -math.inf
         self.inventory_changed = False
         self.listing = False
         self.asked: dict[int, list[Request]] = {}
         self.list_asked: list[Request] = []
         self.getting: dict[str, int] = {}
         self.last_get: dict[str, float] = {}
-        self.last_look: dict[str, float] = {}
         self.last_refresh: float | None = None
         self.last_discover: float | None = None
         self.jobs = Jobs()
@@ -104,7 +106,7 @@ class House:
     @property
     def interval(self) -> float:
         """Seconds between two polls: as the cloud bears it; longer while push has proven itself, if nothing ages."""
-        if self.push.status is not PushStatus.HEALTHY:
+        if self.push.status is not PushStatus.HEALTHY or self.cloud.away:
             return self.budget.interval
         fresh = math.inf if self.config.stale_after is None else self.config.stale_after / 2
         return max(self.budget.interval, min(self.config.push_interval, fresh))
@@ -142,7 +144,10 @@ class House:
         return True
 
     def measure_age_anew(self, turn: Turn) -> None:
-        """Look at everything that goes out of date, since `stale_after` has changed."""
+        """Look at everything that goes out of date, since `stale_after` has changed; what is unknown stays so."""
+        for device_id, node in self.registry.nodes.items():
+            self.registry.nodes[device_id] = node.aged(turn.now, self.aged_by)
+        self.aged_by = self.stale_after
         for node in self.registry.nodes.values():
             self.timers.cancel(Timer(STALE, node.device.id))
             self.watch_staleness(node, turn.now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,11 +17,16 @@ _HEALTH_WORDS = ("online", "offline")
 """Anything else is unknown. While one of these stands, only the count of reports makes a device offline."""
 OFFLINE_AFTER = 2
 """The cloud sometimes calls a device offline for a single report, so that one does not count."""
+OFFLINE_APART = 1.0
+"""Seconds between two that count: one that was delivered twice is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """A reported value; `at`: monotonic time of the last report by a reachable device, None = never."""
+    """A reported value; `at`: monotonic time of the last report by a reachable device, None = never.
+
+    Minus infinity: it has been out of date, and only a report makes it fresh again.
+    """
 
     value: Json
     at: float | None
@@ -39,6 +45,7 @@ class Node:
     observed: frozenset[Attribute] = frozenset()
     facts: Mapping[Attribute, Fact] = field(default_factory=dict)
     offline_reports: int = 0
+    offline_at: float = -math.inf
     missing_lists: int = 0
     last_reported: datetime | None = None
     source: Source | None = None
@@ -89,6 +96,15 @@ class Node:
         expiries = (at + stale_after for at in (self.listed_at, *reported))
         return min((at for at in expiries if at > now.monotonic), default=None)
 
+    def aged(self, now: Now, stale_after: float) -> Node:
+        """Give up for good what is out of date, before a longer age begins to count."""
+
+        def kept(at: float | None) -> float | None:
+            return at if at is None or at + stale_after > now.monotonic else -math.inf
+
+        facts = {name: replace(fact, at=kept(fact.at)) for name, fact in self.facts.items()}
+        return replace(self, facts=facts, listed_at=kept(self.listed_at) or self.listed_at)
+
     def _stale_at(self, stale_after: float) -> float:
         times = (self._fresh_at(name) for name in self._essential)
         return min(times, default=self._fresh_at(HEALTH)) + stale_after
@@ -116,8 +132,8 @@ def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
     The states of a device out of reach are the cloud's memory: they replace values but make none of them fresh.
     """
     out_of_reach = is_out_of_reach(report)
-    if out_of_reach:
-        node = replace(node, offline_reports=node.offline_reports + 1)
+    if out_of_reach and now.monotonic >= node.offline_at + OFFLINE_APART:
+        node = replace(node, offline_reports=node.offline_reports + 1, offline_at=now.monotonic)
     if not report.states:
         return node
     fresh = {

@@ -6,10 +6,12 @@ import math
 
 from uhome2mqtt.engine.answers import Request
 from uhome2mqtt.engine.evidence import Evidence, Verdict
-from uhome2mqtt.model import Failure, Json, PushStatus
+from uhome2mqtt.model import Failure, Json, Notification, PushStatus
 
 HITS_NEEDED = 4
 """Of the last five pieces of evidence."""
+REMEMBERED = 64
+"""How many notifications are known again."""
 ENOUGH = 3
 """Pieces of evidence; with fewer nothing is said, unless the last two were missed."""
 
@@ -32,6 +34,9 @@ class Push:
         self.healed_at = -math.inf
         self.asked: list[Request] = []
         self.last_request: float | None = None
+        self.renewal_wanted = False
+        self.refused_at = -math.inf
+        self._notifications: dict[str, int] = {}
         self.received = 0
         self.last_received: str | None = None
         self.told = self.status
@@ -53,6 +58,22 @@ class Push:
         if len(latest) < ENOUGH or hits == len(latest):
             return PushStatus.UNVERIFIED
         return PushStatus.DEGRADED
+
+    @property
+    def arrives(self) -> bool:
+        """Whether notifications arrive, as far as is known: the newest evidence is no miss."""
+        return not self.evidence.latest or self.evidence.latest[-1] is not Verdict.MISS
+
+    def is_repeated(self, notification: Notification) -> bool:
+        """Tell whether a notification came before, word for word: the cloud's numbers may not be unique."""
+        number, words = notification.message_id, hash(repr(notification))
+        if not number:
+            return False
+        repeated = self._notifications.pop(number, None) == words
+        self._notifications[number] = words
+        if len(self._notifications) > REMEMBERED:
+            del self._notifications[next(iter(self._notifications))]
+        return repeated
 
     @property
     def account(self) -> dict[str, Json]:

@@ -15,6 +15,8 @@ from uhome2mqtt.events import NotificationReceived
 from uhome2mqtt.model import Json, parse_json
 
 NOTIFICATION = "notification"
+SAID_EVERY = 60.0
+"""Seconds between two log lines about wrong tokens."""
 LARGEST = 128 * 1024
 """Bytes of a forwarded notification: 64 KiB, as over HTTP, quoted once more."""
 
@@ -27,7 +29,7 @@ def _register(house: House, turn: Turn, request: Request) -> None:
     check_pace(house, turn, house.push.last_request)
     house.push.last_request = turn.now.monotonic
     house.push.asked.append(request)
-    push_side.register(house, turn, renew=True)
+    push_side.register(house, turn, renew=True, asked=True)
 
 
 def _take(house: House, turn: Turn, request: Request) -> None:
@@ -35,7 +37,7 @@ def _take(house: House, turn: Turn, request: Request) -> None:
     _check_enabled(house)
     token = request.members.get("token")
     if not isinstance(token, str) or not house.accepts(token):
-        raise RequestError("UNAUTHORIZED: token is not the secret that the cloud was last given")
+        raise _wrong_token(house, turn)
     notification = uhome.decode_notification(_body(request))
     push_side.received(house, turn, NotificationReceived(notification=notification))
     taken: dict[str, Json] = {
@@ -45,6 +47,15 @@ def _take(house: House, turn: Turn, request: Request) -> None:
         "unreadable": notification.unreadable,
     }
     answer(turn, house.config, request, taken)
+
+
+def _wrong_token(house: House, turn: Turn) -> RequestError:
+    """Refuse; whoever can reach the forwarder may send many, and must not fill the log."""
+    why = "UNAUTHORIZED: token is not the secret that the cloud was last given"
+    quiet = turn.now.monotonic < house.push.refused_at + SAID_EVERY
+    if not quiet:
+        house.push.refused_at = turn.now.monotonic
+    return RequestError(why, quiet=quiet)
 
 
 def _check_enabled(house: House) -> None:

@@ -14,7 +14,7 @@ from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import LOGIN_NEEDED
 from uhome2mqtt.events import NotificationReceived, PushNotRegistered, RegisterPush
-from uhome2mqtt.model import Failure, Json, Notification, PushStatus, Report, Source
+from uhome2mqtt.model import Attribute, Failure, Json, Notification, PushStatus, Report, Source
 
 LADDER = (60.0, 300.0, 900.0, 3600.0, 21600.0)
 """Seconds until a registration is tried again, by the number of failures in a row."""
@@ -26,19 +26,30 @@ ORDER_SETTLED = 3.0
 """Seconds after which notifications that overtook one another have all come."""
 NAMED = 10
 """How many of the unknown devices of one notification are named in the log."""
-LOOK_PAUSE = 10.0
-"""Seconds between two looks at one device because of notifications."""
+GAP = 30.0
+"""Seconds, beside one and a half intervals, after which a look is a fresh beginning."""
 
 
-def register(house: House, turn: Turn, *, renew: bool) -> None:
-    """Tell the cloud where notifications go, unless that is under way; while the cloud is away, a poll finds out."""
-    if not house.push.enabled or house.push.registering or house.must_wait(turn, Timer(REGISTER)):
+def register(house: House, turn: Turn, *, renew: bool, asked: bool = False) -> None:
+    """Tell the cloud where notifications go, once at a time; `asked`: somebody wants it now.
+
+    While the cloud is away a poll finds out when it is back.
+    """
+    push = house.push
+    if not push.enabled or house.must_wait(turn, Timer(REGISTER)):
         return
-    if background.poll_probes(house):
+    if push.registering:
+        push.renewal_wanted |= renew
+    elif background.poll_probes(house) and not asked:
         house.timers.set(Timer(REGISTER), turn.now.monotonic + LADDER[0])
     else:
-        house.push.registering = True
+        push.registering = True
         turn.emit(RegisterPush(renew=renew))
+
+
+def register_again(house: House, turn: Turn) -> None:
+    """Register when it is time: with a new secret, unless the one of a failed attempt is still to be tried."""
+    register(house, turn, renew=house.push.registered is not None and house.push.failed is None)
 
 
 def register_first(house: House, turn: Turn) -> None:
@@ -48,7 +59,7 @@ def register_first(house: House, turn: Turn) -> None:
 
 
 def registered(house: House, turn: Turn) -> None:
-    """Plan the next registration, with another secret."""
+    """Plan the next registration, with another secret; whoever wanted that meanwhile gets it now."""
     push = house.push
     push.registering, push.failed, push.failures = False, None, 0
     push.registered = turn.now.stamp
@@ -56,6 +67,10 @@ def registered(house: House, turn: Turn) -> None:
     wait = house.config.rotate_every * (0.9 + 0.1 * house.chance())
     house.timers.set(Timer(REGISTER), turn.now.monotonic + wait)
     health.soon(house, turn)
+    if push.renewal_wanted:
+        push.renewal_wanted = False
+        register(house, turn, renew=True, asked=True)
+        return
     waiting, push.asked = push.asked, []
     for request in waiting:
         answer(turn, house.config, request, {"push": str(push.status)})
@@ -66,6 +81,7 @@ def not_registered(house: House, turn: Turn, event: PushNotRegistered) -> None:
     push, failure = house.push, event.failure
     known = push.failed is not None and push.failed.code == failure.code
     push.registering, push.failed, push.failures = False, failure, push.failures + 1
+    push.renewal_wanted = False
     turn.note("debug" if known else "warning", "push_not_registered", error=failure.code, why=failure.message)
     house.timers.set(Timer(REGISTER), turn.now.monotonic + _pause(house, failure))
     health.soon(house, turn)
@@ -75,41 +91,49 @@ def not_registered(house: House, turn: Turn, event: PushNotRegistered) -> None:
 
 
 def received(house: House, turn: Turn, event: NotificationReceived) -> None:
-    """Take what the cloud tells of its own accord."""
-    notification = event.notification
-    house.push.received += 1
-    house.push.last_received = turn.now.stamp
-    unknown = []
+    """Take what the cloud tells of its own accord; before the first device list nobody knows of whom it speaks."""
+    notification, push = event.notification, house.push
+    push.received += 1
+    push.last_received = turn.now.stamp
+    if notification.unreadable:
+        house.note_once(turn, "notification_unreadable", "", parts=notification.unreadable)
+    if not house.registry.lists:
+        return
+    repeated, unknown = push.is_repeated(notification), []
     for report in notification.reports:
         if (node := house.registry.by_id(report.device_id)) is None:
             unknown.append(report.device_id)
         else:
-            _reported(house, turn, replace(report, device_id=node.device.id))
+            _reported(house, turn, reports.bounded(node, replace(report, device_id=node.device.id)), repeated=repeated)
+    _watch(house)
     reports.take_stock(house, turn)
     _hint(house, turn, notification, dict.fromkeys(unknown))
-    if notification.unreadable:
-        house.note_once(turn, "notification_unreadable", "", parts=notification.unreadable)
 
 
 def looked(house: House, turn: Turn, report: Report, source: Source, asked: float) -> Report:
-    """Hold what a query shows against what was pushed; gives what is not overtaken by a notification.
+    """Hold what a query shows against what was pushed; gives what is not older than a notification.
 
-    What may be older than a notification is asked for once more. Looks for a command are no evidence: they are made
-    because something is known to change, before a notification can be there.
+    What may be older is asked for once more. As long as notifications arrive, memory that lags is more likely than one
+    that was lost. Looks for a command are no evidence: they are made because something is known to change.
     """
-    evidence = house.push.evidence
+    evidence, now = house.push.evidence, turn.now
     if not house.push.enabled or report.device_id not in house.registry.nodes:
         return report
     if is_out_of_reach(report):
         evidence.forget(report.device_id)
         _watch(house)
         return report
-    overtaken = evidence.overtaken(report, asked)
-    report = replace(report, states={name: report.states[name] for name in report.states.keys() - overtaken})
-    lags = source is Source.QUERY and evidence.queried(report, asked, house.stale_after, turn.now)
-    if overtaken or lags:
+    older = evidence.overtaken(report, asked)
+    report = _without(report, older)
+    if source is Source.QUERY:
+        gap, own = 1.5 * house.interval + GAP, house.commands.wanted(report.device_id)
+        lagging = evidence.queried(report, asked, gap, own, now)
+        older |= lagging.keys()
+        if house.push.arrives:
+            report = _without(report, frozenset(name for name, certain in lagging.items() if certain))
+        _watch(house)
+    if older:
         _look_soon(house, turn, report.device_id, ORDER_SETTLED)
-    _watch(house)
     return report
 
 
@@ -120,11 +144,14 @@ def expire(house: House, turn: Turn) -> None:
 
 
 def look(house: House, turn: Turn, device_ids: list[str]) -> None:
-    """Ask for devices whose notifications have left something open, together in one request."""
+    """Ask for devices whose notifications have left something open, together in one request.
+
+    While the cloud is away or wants fewer requests, and when enough was asked, the next poll will tell.
+    """
     nodes = [node for device_id in device_ids if (node := house.registry.nodes.get(device_id)) is not None]
-    # While the cloud wants fewer requests, the next poll will tell.
-    if not house.budget.held(turn.now):
-        house.last_look |= {node.device.id: turn.now.monotonic for node in nodes}
+    now = turn.now.monotonic
+    if nodes and house.looks.affordable(now) and not house.budget.held(turn.now) and not house.cloud.away:
+        house.looks.made(device_ids, now)
         house.query(turn, nodes, Source.QUERY)
 
 
@@ -163,23 +190,30 @@ def follow(house: House, turn: Turn) -> None:
 def abandon(house: House, device_id: str) -> None:
     """Forget a device that has left the account."""
     house.push.evidence.forget(device_id)
-    house.last_look.pop(device_id, None)
+    house.looks.forget(device_id)
     house.timers.cancel(Timer(LOOK, device_id))
     _watch(house)
 
 
-def _reported(house: House, turn: Turn, report: Report) -> None:
+def _reported(house: House, turn: Turn, report: Report, *, repeated: bool) -> None:
+    evidence, device_id = house.push.evidence, report.device_id
     if not report.states and report.error is None:
-        _look_soon(house, turn, report.device_id, 0.0)
-    elif house.push.evidence.pushed(report, turn.now):
-        _look_soon(house, turn, report.device_id, ORDER_SETTLED)
-    _watch(house)
+        if house.looks.affordable(turn.now.monotonic):
+            evidence.announced(device_id, turn.now)
+            _look_soon(house, turn, device_id, 0.0)
+    elif is_out_of_reach(report):
+        evidence.forget(device_id)
+    elif repeated or evidence.pushed(report, turn.now):
+        _look_soon(house, turn, device_id, ORDER_SETTLED)
     reports.reported(house, turn, report, Source.PUSH, turn.now.monotonic)
 
 
 def _look_soon(house: House, turn: Turn, device_id: str, delay: float) -> None:
-    earliest = house.last_look.get(device_id, turn.now.monotonic - LOOK_PAUSE) + LOOK_PAUSE
-    house.timers.hasten(Timer(LOOK, device_id), max(turn.now.monotonic + delay, earliest))
+    house.timers.hasten(Timer(LOOK, device_id), house.looks.at(device_id, turn.now.monotonic + delay))
+
+
+def _without(report: Report, names: frozenset[Attribute]) -> Report:
+    return replace(report, states={name: report.states[name] for name in report.states.keys() - names})
 
 
 def _hint(house: House, turn: Turn, notification: Notification, unknown: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ def reported(house: House, turn: Turn, report: Report, source: Source, asked: fl
     if node is None:
         house.note_once(turn, "unknown_device_reported", report.device_id)
         return
-    report = _bounded(node, report)
+    report = bounded(node, report)
     for name in sorted(report.states.keys() - KNOWN):
         house.note_once(turn, "unknown_attribute", name, model=node.device.model)
     if report.error is not None:
@@ -38,7 +38,7 @@ def reported(house: House, turn: Turn, report: Report, source: Source, asked: fl
     _take(house, turn, report, source, asked)
 
 
-def _bounded(node: Node, report: Report) -> Report:
+def bounded(node: Node, report: Report) -> Report:
     """Leave out what nobody knows once a device has shown more attributes than any has: it would be kept for ever."""
     new = sorted(report.states.keys() - node.observed - KNOWN)
     beyond = frozenset(new[max(0, MOST_ATTRIBUTES - len(node.observed)) :])

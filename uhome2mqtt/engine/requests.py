@@ -36,7 +36,9 @@ def received(house: House, turn: Turn, message: MessageReceived, name: str) -> N
         _action(name)(house, turn, replace(request, members=members, latest=last))
     except TooOldError as problem:
         refuse(turn, house.config, request, f"EXPIRED: {problem}")
-    except (RequestError, PayloadError) as problem:
+    except RequestError as problem:
+        refuse(turn, house.config, request, str(problem), quiet=problem.quiet)
+    except PayloadError as problem:
         refuse(turn, house.config, request, str(problem))
 
 

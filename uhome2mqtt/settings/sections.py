@@ -229,8 +229,8 @@ class Notifications(Section):
     )
 
     @field_serializer("public_url", when_used="json-unless-none")
-    def _without_query(self, url: str) -> str:
-        """Show no query: it may hold the key of whoever passes notifications on."""
+    def _without_key(self, url: str) -> str:
+        """Show scheme and host alone where there is a query: that road's webhook is as good as a password."""
         return without_credentials(url)
 
     @property

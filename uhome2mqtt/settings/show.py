@@ -10,7 +10,10 @@ from uhome2mqtt.settings.types import Duration, format_duration
 
 
 def redacted(settings: Settings) -> dict[str, Any]:
-    """Return the settings as JSON values; secrets are `**********` when set and null when not, a query is `***`."""
+    """Return the settings as JSON values.
+
+    Secrets are `**********` when set and null when not; of an address with a query only scheme and host are left.
+    """
     return settings.model_dump(mode="json")
 
 

@@ -14,7 +14,8 @@ WEBSOCKET_PATH = "/mqtt"
 PLACEHOLDER = "{secret}"
 """Stands in the query of `notifications.public_url` for the secret that is registered."""
 
-_AFTER_PATH = re.compile(r"([?#]).*", re.DOTALL)
+_FRAGMENT = re.compile(r"#.*", re.DOTALL)
+_AFTER_HOST = re.compile(r"[/\\?].*", re.DOTALL)
 _NO_PORT = re.compile(r"^([^:/?#\[]*:)(?![0-9]+(?:[/?#]|\Z)).*", re.DOTALL)
 """A colon without a port: what follows may be a password whose rest, from a # on, YAML took for a comment."""
 _BRACES = re.compile(r"[{}]")
@@ -106,11 +107,23 @@ def is_loopback(host: str) -> bool:
 
 
 def without_credentials(text: str) -> str:
-    """Mask what may be a user name, a password or a token in a value that is to be shown."""
-    scheme, separator, rest = text.rpartition("://")
-    _, at, address = rest.rpartition("@")
+    """Mask what may be a user name, a password or a token in a value that is to be shown.
+
+    Where there is a query, of an address only scheme and host are shown: a webhook's path is a password as well.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "", text
+    credentials, at, address = rest.rpartition("@")
+    if "?" in credentials:
+        # It may be the query that has the @ in it.
+        address = "***"
     if separator:
-        address = _AFTER_PATH.sub(r"\1***", _NO_PORT.sub(r"\1***", address))
+        address = _NO_PORT.sub(r"\1***", address)
+    if "?" in (address if separator else address.rstrip("?")):
+        address = _AFTER_HOST.sub("/***", address)
+    elif separator:
+        address = _FRAGMENT.sub("#***", address)
     return f"{scheme}{separator}{'***@' if at else ''}{address}"
 
 

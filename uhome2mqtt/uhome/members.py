@@ -8,6 +8,8 @@ from uhome2mqtt.model import DeviceError, Json
 
 UNKNOWN_ERROR = "UNKNOWN_ERROR"
 """Our own code for an error of the cloud that names none."""
+LONGEST_ID = 256
+"""Characters; those that were seen have seventeen."""
 
 
 def member(container: Mapping[str, Json], key: str) -> Json:
@@ -29,6 +31,12 @@ def text_in(container: Mapping[str, Json], key: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value)
+
+
+def id_in(container: Mapping[str, Json]) -> str:
+    """Get the id of a device; one that is longer than any id counts as none, since it would be kept for ever."""
+    found = text_in(container, "id")
+    return found if len(found) <= LONGEST_ID else ""
 
 
 def error_of(value: Json) -> DeviceError | None:

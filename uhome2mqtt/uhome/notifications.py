@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from uhome2mqtt.model import Json, Notification
-from uhome2mqtt.uhome.members import as_object, member, text_in
+from uhome2mqtt.uhome.members import LONGEST_ID, as_object, id_in, member, text_in
 from uhome2mqtt.uhome.reports import report_of
 
 MOST_ENTRIES = 300
@@ -19,17 +19,19 @@ def decode_notification(body: Json) -> Notification:
 
     Entries without an id, those beyond `MOST_ENTRIES`, and a whole of another kind or without entries are unreadable.
     """
-    kind = text_in(as_object(member(as_object(body), "header")), "name").casefold()
+    header = as_object(member(as_object(body), "header"))
+    kind = text_in(header, "name").casefold()
     entries = _entries(body)
     if entries is None or (kind and kind not in _KINDS):
         return Notification(unreadable=1)
-    named = [entry for entry in entries[:MOST_ENTRIES] if isinstance(entry, dict) and text_in(entry, "id")]
+    named = [entry for entry in entries[:MOST_ENTRIES] if isinstance(entry, dict) and id_in(entry)]
     told = [(kind or _kind_of(entry), entry) for entry in named]
     return Notification(
         reports=tuple(report_of(entry) for kind, entry in told if kind == _STATE),
         changed=_ids(entry for kind, entry in told if kind == _SYNC),
         deleted=_ids(entry for kind, entry in told if kind == _DELETE),
         unreadable=len(entries) - len(named),
+        message_id=text_in(header, "messageId")[:LONGEST_ID],
     )
 
 
@@ -37,7 +39,7 @@ def _entries(body: Json) -> list[Json] | None:
     """Find the list of devices, or the one device that stands in place of the payload."""
     payload = member(as_object(body), "payload")
     listed = (body, payload, member(as_object(payload), "devices"), member(as_object(body), "devices"))
-    alone: list[Json] | None = [payload] if text_in(as_object(payload), "id") else None
+    alone: list[Json] | None = [payload] if id_in(as_object(payload)) else None
     return next((entries for entries in listed if isinstance(entries, list)), alone)
 
 
@@ -48,4 +50,4 @@ def _kind_of(entry: Mapping[str, Json]) -> str:
 
 
 def _ids(entries: Iterable[Mapping[str, Json]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text_in(entry, "id") for entry in entries))
+    return tuple(dict.fromkeys(id_in(entry) for entry in entries))

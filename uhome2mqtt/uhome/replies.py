@@ -1,3 +1,5 @@
+"""What the cloud answers: envelopes, the account, devices, states, acceptances of commands."""
+
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
@@ -5,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_code
 from uhome2mqtt.model import Device, DeviceError, Json, Report, parse_json
-from uhome2mqtt.uhome.members import as_object, error_of, member, text_in
+from uhome2mqtt.uhome.members import as_object, error_of, id_in, member, text_in
 from uhome2mqtt.uhome.reports import report_of
 
 
@@ -89,7 +91,7 @@ def _device(record: Mapping[str, Json]) -> Device:
     about = as_object(member(record, "deviceInfo"))
     custom = member(record, "customData")
     return Device(
-        id=text_in(record, "id"),
+        id=id_in(record),
         name=text_in(record, "name"),
         # The vendor's sample of a light says `type` where every other record says `category`.
         category=text_in(record, "category") or text_in(record, "type"),

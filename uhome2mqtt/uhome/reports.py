@@ -1,3 +1,5 @@
+"""What the cloud says of a device, whether it was asked or not."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -5,12 +7,15 @@ from itertools import islice
 
 from uhome2mqtt.errors import ProtocolError
 from uhome2mqtt.model import Attribute, Json, Report, attribute
-from uhome2mqtt.uhome.members import as_object, error_of, member, text_in
+from uhome2mqtt.uhome.members import as_object, error_of, id_in, member, text_in
 
 DEFERRED_RESPONSE = "st.deferredresponse"
 """Says how long to wait for a result; it is a hint of the cloud, no state of the device."""
 
 
+LONGEST_ATTRIBUTE = 128
+LONGEST_VALUE = 1024
+"""Characters; what is larger is no state, and would be kept and told to everybody."""
 MOST_STATES = 500
 """Of one device; the richest that was seen has a dozen."""
 
@@ -27,7 +32,7 @@ def decode_reports(payload: Mapping[str, Json]) -> tuple[Report, ...]:
 def report_of(entry: Mapping[str, Json]) -> Report:
     """Read what one entry says of its device, whose id is empty where the entry has none."""
     return Report(
-        device_id=text_in(entry, "id"),
+        device_id=id_in(entry),
         states=dict(_states(member(entry, "states"))),
         error=error_of(member(entry, "error")),
     )
@@ -49,5 +54,6 @@ def _states(states: Json) -> Iterator[tuple[Attribute, Json]]:
 
 
 def _state(capability: str, name: str, value: Json) -> Iterator[tuple[Attribute, Json]]:
-    if capability.casefold() != DEFERRED_RESPONSE:
+    known_size = len(capability) + len(name) <= LONGEST_ATTRIBUTE and len(str(value)) <= LONGEST_VALUE
+    if capability.casefold() != DEFERRED_RESPONSE and known_size:
         yield attribute(capability, name), value

@@ -1,3 +1,5 @@
+"""What is sent to the cloud."""
+
 from __future__ import annotations
 
 import json

@@ -1,9 +1,11 @@
+"""What the cloud says of the people who have a code of a lock."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from uhome2mqtt.model import Json, LockUser, UsersReply, whole_number
-from uhome2mqtt.uhome.members import error_of, member, text_in
+from uhome2mqtt.uhome.members import error_of, id_in, member, text_in
 
 _LISTED = frozenset({"id", "name", "type", "status", "sync_status"})
 """What every lock user shows of himself; whatever else there is comes with `get` alone."""
@@ -18,7 +20,7 @@ def decode_users_reply(payload: Mapping[str, Json], device_id: str) -> UsersRepl
     entries = [entry for entry in (devices if isinstance(devices, list) else [devices]) if isinstance(entry, dict)]
     alone = entries[0] if len(entries) == 1 else {}
     folded = device_id.casefold()
-    entry = next((entry for entry in entries if text_in(entry, "id").casefold() == folded), alone)
+    entry = next((entry for entry in entries if id_in(entry).casefold() == folded), alone)
     users = member(entry, "users")
     return UsersReply(
         error=error_of(member(entry, "error")),

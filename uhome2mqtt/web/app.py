@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
@@ -128,7 +128,7 @@ def site_app(site: Site) -> Starlette:
         Route("/readyz", site.ready),
         Route("/metrics", site.exposition),
     ]
-    return Starlette(routes=routes, middleware=[] if site.hosts is None else [_only_for(site.hosts)])
+    return _app(routes, [] if site.hosts is None else [_only_for(site.hosts)])
 
 
 def _only_for(hosts: Iterable[str]) -> Middleware:
@@ -138,7 +138,14 @@ def _only_for(hosts: Iterable[str]) -> Middleware:
 
 def callback_app(logins: Logins, path: str) -> Starlette:
     """Build the web application that only waits for a browser to come back."""
-    return Starlette(routes=[_callback_route(logins, path or "/", None)])
+    return _app([_callback_route(logins, path or "/", None)])
+
+
+def _app(routes: Sequence[Route], middleware: Sequence[Middleware] = ()) -> Starlette:
+    """Build an application that leads nobody elsewhere: behind a proxy it does not know the address that was asked."""
+    app = Starlette(routes=routes, middleware=middleware)
+    app.router.redirect_slashes = False
+    return app
 
 
 def _callback_route(logins: Logins, path: str, home_link: str | None) -> Route:

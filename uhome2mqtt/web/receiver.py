@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Literal
-from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -40,7 +39,10 @@ class _RefusedError(Exception):
 
 
 class Receiver:
-    """Takes notifications that carry an accepted secret; `deliver` returns False if too much waits already."""
+    """Takes notifications that carry an accepted secret; `deliver` returns False if too much waits already.
+
+    `path`: as a web server sees it, with nothing in it that is still escaped.
+    """
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class Receiver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts: Counter[str] = Counter()
-        self._path = unquote(path) or "/"
+        self._path = path
         self._accepts = accepts
         self._deliver = deliver
         self._clock = clock

@@ -6,127 +6,53 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import cast
 
-import h11
 from starlette.applications import Starlette
 from uvicorn import Config, Server
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from uhome2mqtt import logs
+from uhome2mqtt.web.door import Door
+from uhome2mqtt.web.protocol import LARGEST_HEAD, Protocol
 
 TRY_AGAIN = 30.0
 """Seconds between two attempts to listen on an address that is taken."""
-LARGEST_HEAD = 16 * 1024
-"""Bytes of a request's line and headers."""
-CONNECTIONS, FROM_ONE_ADDRESS = 128, 64
-"""More at the same time are closed as they come: descriptors that nobody uses would be missing for cloud and broker."""
-REQUEST_WITHIN = 10.0
-"""Seconds in which a request has to arrive, whole."""
-LARGEST_REST = 1024 * 1024
-"""Bytes that are read on, and thrown away, of a body that nobody wants: a client that is cut off loses its answer."""
-_ARRIVING = {h11.IDLE, h11.SEND_BODY}
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class _Server(Server):
-    """uvicorn's server without its signal handlers, which belong to the process, and without its ticks.
+    """uvicorn's server without its signal handlers, which belong to the process, without its ticks, and with a door.
 
-    It would wake up ten times a second to look whether it should end: most of what an idle bridge does at all.
+    The ticks would wake it up ten times a second to look whether it should end: most of what an idle bridge does at
+    all.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tls: ssl.SSLContext | None) -> None:
         super().__init__(config)
         self._end = asyncio.Event()
+        self._door = Door(lambda: Protocol(config, self.server_state), tls)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.servers = []
+        self._door.open(sockets or [])
+        self.started = True
+
     async def main_loop(self) -> None:
         await self._end.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._door.close()
+        await super().shutdown(sockets)
+        await self._door.clear()
 
     def end(self) -> None:
         self.should_exit = True
         self._end.set()
-
-
-class _Lingering:
-    """A transport that does not close while a body arrives that nobody wants: it only says that no more will be sent.
-
-    A connection that is closed with something unread is reset, and its client may lose the answer.
-    """
-
-    def __init__(self, transport: asyncio.Transport, arriving: Callable[[], bool]) -> None:
-        self.lingers = False
-        self._transport = transport
-        self._arriving = arriving
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._transport, name)
-
-    def is_closing(self) -> bool:
-        return self.lingers or self._transport.is_closing()
-
-    def close(self) -> None:
-        if not self.lingers and self._arriving() and self._transport.can_write_eof():
-            self.lingers = True
-            self._transport.write_eof()
-        else:
-            self._transport.close()
-
-
-class _Protocol(H11Protocol):
-    """uvicorn's protocol for clients that do not mean well: few connections, and none that only waits."""
-
-    _timer: asyncio.TimerHandle | None = None
-    _rest = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._linger = _Lingering(cast("asyncio.Transport", transport), lambda: self.conn.their_state is h11.SEND_BODY)
-        super().connection_made(cast("asyncio.Transport", self._linger))
-        neighbours = sum(_host(other) == _host(self) for other in self.connections)
-        if len(self.connections) > CONNECTIONS or neighbours > FROM_ONE_ADDRESS:
-            self.transport.abort()
-        else:
-            self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        if self._timer is None:
-            self._watch()
-        self._rest = self._rest + len(data) if self._is_rest() else 0
-        if self._rest > LARGEST_REST:
-            self.transport.abort()
-        elif not self._linger.lingers:
-            self._take(data)
-
-    def _take(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.conn.their_state not in _ARRIVING:
-            self._forget()
-        elif self._rest and not self._is_rest():
-            # The connection is as good as new.
-            self._forget()
-            self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
-        super().connection_lost(exc)
-
-    def _is_rest(self) -> bool:
-        """Tell whether what arrives belongs to a request that has its answer already; uvicorn throws it away."""
-        answered = bool(self.cycle) and self.cycle.response_complete
-        return self._linger.lingers or (answered and self.conn.their_state is h11.SEND_BODY)
-
-    def _watch(self) -> None:
-        self._timer = self.loop.call_later(REQUEST_WITHIN, self.transport.abort)
-
-    def _forget(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 async def listen(host: str, port: int) -> list[socket.socket]:
@@ -166,7 +92,7 @@ async def serving(
     """
     config = Config(
         app,
-        http=_Protocol,
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -178,9 +104,8 @@ async def serving(
         forwarded_allow_ips=list(trusted_proxies),
         h11_max_incomplete_event_size=LARGEST_HEAD,
         timeout_graceful_shutdown=1,
-        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
-    server = _Server(config)
+    server = _Server(config, tls)
     task = asyncio.create_task(server.serve(sockets))
     try:
         yield task
@@ -230,11 +155,6 @@ class WebServer:
                     )
                 complained = True
             await asyncio.sleep(TRY_AGAIN)
-
-
-def _host(connection: object) -> str | None:
-    client: tuple[str, int] | None = getattr(connection, "client", None)
-    return client[0] if client else None
 
 
 def _close(sockets: Sequence[socket.socket]) -> None:
