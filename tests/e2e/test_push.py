@@ -85,6 +85,7 @@ async def test_devices_come_and_go(stage: Stage) -> None:
     added = {"name": "Shed", "category": "SmartLock", "handleType": "utec-lock", "states": {LOCK: "Locked"}}
     await stage.account.control("PUT", "devices/AA:BB:CC:00:00:01", added)
     await stage.ear.until("shed/availability", "online", since)
+    await stage.ear.until_event("bridge/event", "device_added", since)
     since = stage.ear.now
     await stage.account.control("DELETE", "devices/AA:BB:CC:00:00:01")
     await stage.ear.until("shed/availability", "", since, deadline=20)
