@@ -231,7 +231,8 @@ async def test_health_check(stage: Stage) -> None:
     await stage.complete()
     healthy = (await ask(stage, "health_check", {"transaction": "h"}))["data"]
     assert healthy.pop("uptime") in range(60)
-    assert healthy == {"healthy": True, "cloud": "online", "listed": True, "devices": 7, "mqtt_protocol": "5"}
+    well = {"healthy": True, "cloud": "online", "listed": True, "devices": 7, "push": "disabled", "mqtt_protocol": "5"}
+    assert healthy == well
     await stage.account.fault("gateway_500")
     assert (await ask(stage, "refresh"))["error"].startswith("HTTP_500: ")
     assert (await ask(stage, "discover"))["error"].startswith("HTTP_500: ")
