@@ -138,7 +138,6 @@ def test_out_of_reach_while_in_doubt() -> None:
     house = confirmed()
     house.report("front", lock="Unlocked", health="Online")
     house.report("front", lock="Unlocked", health="Offline")
-    house.advance(1)
     house.answer("front", lock="Unlocked", health="Offline")
     assert house["front/connectivity"] == "offline"
     house.advance(6)

@@ -31,7 +31,9 @@ TLS = httpx.create_ssl_context()
 
 def new_http(base_url: str = "", timeout: float = 10.0) -> httpx.AsyncClient:
     """Make an HTTP client that uses no proxy."""
-    return httpx.AsyncClient(base_url=base_url, trust_env=False, verify=TLS, timeout=timeout)
+    # The servers of the tests hang up after five seconds without a request: whoever asks just then is reset.
+    limits = httpx.Limits(keepalive_expiry=2.0)
+    return httpx.AsyncClient(base_url=base_url, trust_env=False, verify=TLS, timeout=timeout, limits=limits)
 
 
 @dataclass(slots=True, kw_only=True)

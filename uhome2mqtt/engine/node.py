@@ -18,7 +18,7 @@ _HEALTH_WORDS = ("online", "offline")
 OFFLINE_AFTER = 2
 """The cloud sometimes calls a device offline for a single report, so that one does not count."""
 OFFLINE_APART = 1.0
-"""Seconds between two that count: one that was delivered twice is one."""
+"""Seconds between two notifications that count: one that was delivered twice is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
     The states of a device out of reach are the cloud's memory: they replace values but make none of them fresh.
     """
     out_of_reach = is_out_of_reach(report)
-    if out_of_reach and now.monotonic >= node.offline_at + OFFLINE_APART:
+    if out_of_reach and (source is not Source.PUSH or now.monotonic >= node.offline_at + OFFLINE_APART):
         node = replace(node, offline_reports=node.offline_reports + 1, offline_at=now.monotonic)
     if not report.states:
         return node
