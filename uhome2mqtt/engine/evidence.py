@@ -78,7 +78,7 @@ class Evidence:
     ) -> dict[Attribute, bool]:
         """Hold what a query shows against what was pushed; names what may have been true before that.
 
-        With each name comes whether the notification is certain: no order is in doubt.
+        With each name comes whether the notification is certain: no order is in doubt, and this is the first to say so.
 
         A look that came more than `gap` seconds after the one before is a fresh beginning: who was asleep or cut off
         heard no notification either. `own`: what commands under way are to change.

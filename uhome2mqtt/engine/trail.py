@@ -18,7 +18,7 @@ class Trail:
     """What queries and notifications last said of one attribute; times in monotonic seconds.
 
     `pushed`: what notifications have said since the change that a query saw last, in their order. `certain`: they have
-    said one thing alone, and nothing else shortly before.
+    said one thing alone, nothing else shortly before, and no query has contradicted it yet.
     """
 
     seen: Json
@@ -44,4 +44,5 @@ class Trail:
         left = self.pushed[self.pushed.index(value) + 1 :] if value in self.pushed else ()
         if value == self.seen:
             left = self.pushed if asked < self.pushed_at + LAGS else ()
-        return replace(self, seen=value, looked_at=asked, pushed=left, certain=self.certain or not left)
+        certain = not left or (self.certain and not self.lags(value, asked))
+        return replace(self, seen=value, looked_at=asked, pushed=left, certain=certain)
