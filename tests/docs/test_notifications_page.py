@@ -172,17 +172,6 @@ def test_statuses() -> None:
     assert first_column(section("What each status means")) == [str(status) for status in PushStatus]
 
 
-def test_links() -> None:
-    """Every link leads to a file of the documentation and to a heading in it."""
-    links = re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", TEXT)
-    assert links
-    for file, anchor in links:
-        target = DOCS / file if file else PAGE
-        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
-        anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-        assert not anchor or anchor in anchors, (file, anchor)
-
-
 def request_topic() -> str:
     """Give the topic on which whoever else receives notifications passes them on."""
     topic = "uhome2mqtt/bridge/request/notification"

@@ -75,15 +75,6 @@ def test_what_becomes_unknown() -> None:
     assert set(re.findall(r"`(\w+)`", said)) == {row.key for row in DESCRIPTIONS if row.forgettable}
 
 
-def test_links() -> None:
-    """Every link leads to a file of the documentation and to a heading in it."""
-    for file, anchor in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", TEXT):
-        target = DOCS / file if file else PAGE
-        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
-        anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-        assert not anchor or anchor in anchors, (file, anchor)
-
-
 def test_the_command() -> None:
     """The command that makes the table is a module that there is."""
     [block] = blocks("sh", TEXT)
