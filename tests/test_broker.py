@@ -32,6 +32,7 @@ from uhome2mqtt.events import (
     Publish,
     Reply,
 )
+from uhome2mqtt.tasks import cancelled
 
 BOTH = pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 E = TypeVar("E", bound=Event)
@@ -91,9 +92,7 @@ async def at_work(described: Link) -> AsyncIterator[Bridge]:
     try:
         yield bridge
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await cancelled([task])
 
 
 async def test_read_back(mosquitto: Mosquitto, listener: Ear) -> None:
@@ -256,9 +255,7 @@ async def test_publish_without_connection(mosquitto: Mosquitto, listener: Ear) -
     await listener.until("event", str(EVENTS_KEPT + 4))
     assert listener.payloads("event") == [str(number) for number in range(5, EVENTS_KEPT + 5)]
     assert listener.payloads("state") == []
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await cancelled([task])
 
 
 async def test_backlog(tmp_path: Path) -> None:
@@ -463,7 +460,6 @@ async def test_goodbye_not_taken(tmp_path: Path) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(0.5):
                 await bridge.broker.flushed()
-        task.cancel()
-        done, _ = await asyncio.wait([task], timeout=3)
-        assert done
+        async with asyncio.timeout(3):
+            await cancelled([task])
         broker.send(signal.SIGCONT)

@@ -27,6 +27,7 @@ from uhome2mqtt.errors import CloudError, SettingsError
 from uhome2mqtt.login import at_bridge, command, login
 from uhome2mqtt.logins import MOST
 from uhome2mqtt.model import FailureKind
+from uhome2mqtt.tasks import cancelled
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.web import listen, serving
 
@@ -64,8 +65,7 @@ async def started(account: Account, directory: Path, path: str = "/oauth/callbac
     try:
         yield running
     finally:
-        running.task.cancel()
-        await asyncio.wait([running.task])
+        await cancelled([running.task])
 
 
 @pytest.fixture(autouse=True)

@@ -41,6 +41,7 @@ from uhome2mqtt.events import (
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Failure, FailureKind, Notification
 from uhome2mqtt.state_dir import StateDir
+from uhome2mqtt.tasks import cancelled
 
 SAVE_REQUESTS_EVERY = 900.0
 """Seconds between two writes of the request counts: flash memory wears, and a crash may cost a few counts."""
@@ -53,8 +54,6 @@ BREATHE_EVERY = 0.01
 NOTIFICATIONS_AT_ONCE = 64
 """More are not taken: whoever sends faster than they can be dealt with must not fill the memory."""
 AFTER_FAULT = 5.0
-CANCEL_AGAIN = 1.5
-"""Seconds; longer than the goodbye to the broker takes."""
 
 
 Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
@@ -126,7 +125,7 @@ class Daemon:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WITHIN):
                     await broker.flushed()
-            await _cancelled(lasting | self._requests.tasks | self._saving)
+            await cancelled(lasting | self._requests.tasks | self._saving)
             self._keep_counts()
         self._log.info("stopped")
 
@@ -221,11 +220,3 @@ class Daemon:
             self._state.save_pins(pins.pins)
         except StorageError as problem:
             self._log.error("pins_not_saved", why=str(problem))
-
-
-async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel until all have ended: Python 3.11's `asyncio.wait_for` loses a cancellation that comes with its result."""
-    while tasks:
-        for task in tasks:
-            task.cancel()
-        _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN)

@@ -16,6 +16,7 @@ import pytest
 from tests.support.account import FRONT
 from tests.support.push import PATH, Receiving, receiving
 from tests.support.stage import Stage
+from uhome2mqtt.tasks import cancelled
 
 pytestmark = pytest.mark.e2e
 
@@ -90,9 +91,7 @@ async def under_attack(house: Receiving) -> AsyncIterator[Attacker]:
     try:
         yield attacker
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
 
 
 async def latencies(stage: Stage) -> list[float]:

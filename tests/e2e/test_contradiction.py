@@ -18,6 +18,7 @@ from tests.support.mosquitto import Mosquitto
 from tests.support.patience import eventually
 from tests.support.process import Bridge
 from tests.support.stage import Stage, staged
+from uhome2mqtt.tasks import cancelled
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -246,9 +247,7 @@ async def playing(
 
     tasks = {scenario: asyncio.create_task(play(scenario, directories.mktemp("scenario"))) for scenario in scenarios}
     yield tasks
-    for task in tasks.values():
-        task.cancel()
-    await asyncio.wait(tasks.values())
+    await cancelled(tasks.values())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -16,6 +16,7 @@ from tests.support.patience import eventually, free_port
 from tests.support.push import LOCK, receiving, status_of
 from tests.support.scenes import log_in_by_paste
 from tests.support.stage import Stage, staged
+from uhome2mqtt.tasks import cancelled
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -178,9 +179,7 @@ async def played(mosquitto: Mosquitto, tmp_path_factory: pytest.TempPathFactory)
         scenario: asyncio.create_task(play(scenario, tmp_path_factory.mktemp("scenario"))) for scenario in SCENARIOS
     }
     yield playing
-    for task in playing.values():
-        task.cancel()
-    await asyncio.wait(playing.values())
+    await cancelled(playing.values())
 
 
 async def test_cloud_answers_500(played: Played) -> None:

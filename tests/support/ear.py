@@ -16,6 +16,8 @@ from aiomqtt import ProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from uhome2mqtt.tasks import cancelled
+
 from .patience import eventually
 
 Wanted = str | Callable[[str], bool]
@@ -111,9 +113,7 @@ async def ear(broker: Server, base: str, version: ProtocolVersion = ProtocolVers
     task = asyncio.create_task(listener.listen())
     await eventually(lambda: task.done() or listener.connected.is_set())
     yield listener
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await cancelled([task])
 
 
 def client(broker: Server | int, version: ProtocolVersion = ProtocolVersion.V5, **options: Any) -> aiomqtt.Client:

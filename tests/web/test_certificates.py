@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from tests.conftest import Logged
 from tests.support.patience import eventually
+from uhome2mqtt.tasks import cancelled
 from uhome2mqtt.web import Certificate, listen, serving
 
 
@@ -77,8 +78,7 @@ async def served(certificate: Certificate) -> AsyncIterator[int]:
     async with serving(APP, sockets, certificate.context):
         task = asyncio.create_task(certificate.keep_fresh())
         yield sockets[0].getsockname()[1]
-        task.cancel()
-        await asyncio.wait([task])
+        await cancelled([task])
 
 
 async def shown(port: int, name: str | None = "localhost") -> bytes:

@@ -17,6 +17,7 @@ from tests.conftest import Logged
 from tests.support.account import new_http
 from tests.support.patience import eventually, free_port, listening
 from tests.web.site import closed
+from uhome2mqtt.tasks import cancelled
 from uhome2mqtt.web import WebServer, door, listen, protocol, server, serving
 
 
@@ -78,8 +79,7 @@ async def test_taken_port(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> No
         assert (await http.get("/")).text == "hello"
     [complaint] = logged("web_not_listening")
     assert "web.port" in complaint["hint"]
-    task.cancel()
-    await asyncio.wait([task])
+    await cancelled([task])
     assert not listening(port)
 
 

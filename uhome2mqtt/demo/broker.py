@@ -263,7 +263,8 @@ async def _child(directory: Path, ports: dict[str, int]) -> AsyncIterator[Proces
     finally:
         cast("asyncio.StreamWriter", process.stdin).close()  # it is a pipe, as asked for above
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

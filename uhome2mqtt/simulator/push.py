@@ -138,7 +138,8 @@ class Pusher:
         )
         try:
             # httpx counts its timeout anew for every piece of an answer; this one is for the whole of it.
-            response = await asyncio.wait_for(self._post(registration, notification.content), self._quirks.push_timeout)
+            async with asyncio.timeout(self._quirks.push_timeout):
+                response = await self._post(registration, notification.content)
         except (httpx.TimeoutException, TimeoutError):
             entry["answer"] = "timeout"
             return False

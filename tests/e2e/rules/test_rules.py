@@ -13,6 +13,7 @@ import pytest_asyncio
 from tests.support.mosquitto import Mosquitto
 from tests.support.stage import staged
 from uhome2mqtt.demo.broker import embedded_broker
+from uhome2mqtt.tasks import cancelled
 
 from .book import RULES, Rule
 from .cell import BROKERS, VERSIONS, Cell
@@ -44,9 +45,7 @@ async def played(
             cell: asyncio.create_task(play(*cell, tmp_path_factory.mktemp("rule"))) for cell in cells(request.session)
         }
         yield playing
-        for task in playing.values():
-            task.cancel()
-        await asyncio.wait(playing.values())
+        await cancelled(playing.values())
 
 
 def cells(session: pytest.Session) -> Iterator[tuple[Rule, str, str]]:
