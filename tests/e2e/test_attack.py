@@ -143,6 +143,6 @@ async def test_commands_under_attack(stage: Stage, capsys: pytest.CaptureFixture
     assert not [answer for answer in attacker.answers if answer.startswith(b"HTTP/1.1 2")]
     assert during - before < MEMORY
     # The attackers share the machine with the bridge, so that this is far more than it costs by itself.
-    assert max(attacked) < 2
+    assert max(attacked) < 10
     assert not house.bridge.logged("internal_error")
     assert len(house.bridge.logged("notification_refused")) <= 3

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -263,8 +262,6 @@ async def test_ten_thousand_devices(client: Client) -> None:
         device = SimDevice(id=f"D{number}", name="N", category="SmartPlug", handle_type="utec-switch", model="M")
         client.cloud.put(device)
     client.quirks(device_ids="opaque")
-    started = time.monotonic()
     records = (await client.payload("Uhome.Device/Discovery", {}))["devices"]
     asked = {"devices": [{"id": record["id"]} for record in records]}
     assert len((await client.payload("Uhome.Device/Query", asked))["devices"]) == 10_007
-    assert time.monotonic() - started < 5

@@ -218,13 +218,12 @@ async def test_retries(client: Client, receiver: Receiver) -> None:
 async def test_a_receiver_that_hangs(client: Client, receiver: Receiver) -> None:
     """A receiver that never answers does not hold the cloud up, and times out in the journal."""
     receiver.hangs = True
-    client.quirks(push_timeout=0.6)
+    client.quirks(push_timeout=2)
     await client.register(receiver.url)
     await client.by_hand(FRONT, states=UNLOCKED)
     await receiver.received(1)
-    started = time.monotonic()
     await client.states(FRONT)
-    assert time.monotonic() - started < 0.5
+    assert client.cloud.pusher.journal.since()[0]["answer"] != "timeout"
     await eventually(lambda: client.cloud.pusher.journal.since()[0]["answer"] == "timeout")
     receiver.hangs = False
     await client.by_hand(BACK, states=UNLOCKED)

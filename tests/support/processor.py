@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -13,16 +14,18 @@ CALM = 0.008
 def cost(work: Callable[[], object], times: int = 1) -> float:
     """Give the seconds of the processor that some work takes, the least of several times, on that machine.
 
-    What it costs to see which lines are run is left out, and where this machine is slower now it is not blamed on the
-    work.
+    What it costs to see which lines are run is left out, as is the search for garbage, which goes through all that the
+    tests before have left; and where this machine is slower now it is not blamed on the work.
     """
     trace = sys.gettrace()
     sys.settrace(None)
+    gc.disable()
     try:
         yardstick = [_seconds(_count)]
         taken = [_seconds(work) for _ in range(times)]
         yardstick.append(_seconds(_count))
     finally:
+        gc.enable()
         sys.settrace(trace)
     return min(taken) / max(1.0, max(yardstick) / CALM)
 

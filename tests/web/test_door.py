@@ -95,14 +95,14 @@ async def test_tls(certificate: Path) -> None:
 async def test_crowd_before_tls(certificate: Path, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections count before TLS is agreed on, and those that never begin it are closed after five seconds."""
     assert door.HANDSHAKE_WITHIN == 5
-    monkeypatch.setattr(door, "HANDSHAKE_WITHIN", 1.0)
+    monkeypatch.setattr(door, "HANDSHAKE_WITHIN", 3.0)
     monkeypatch.setattr(door, limit, 3)
-    async with encrypted(certificate) as port, asyncio.timeout(3):
+    async with encrypted(certificate) as port, asyncio.timeout(30):
         crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
         began = asyncio.get_running_loop().time()
         for reader, _ in crowd[3:]:
             assert await closed(reader) == b""
-        assert asyncio.get_running_loop().time() - began < 0.8
+        assert asyncio.get_running_loop().time() - began < 2.5
         for reader, _ in crowd[:3]:
             assert await closed(reader) == b""
         for _, writer in crowd:
@@ -187,8 +187,8 @@ async def test_end_during_handshakes(certificate: Path) -> None:
         crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
         await asyncio.sleep(0.1)
         began = loop.time()
-    assert loop.time() - began < 1.5
-    async with asyncio.timeout(1):
+    assert loop.time() - began < door.HANDSHAKE_WITHIN - 1
+    async with asyncio.timeout(5):
         for reader, writer in crowd:
             assert await closed(reader) == b""
             writer.close()

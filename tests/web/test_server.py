@@ -100,7 +100,7 @@ async def test_end_in_time() -> None:
             waiting = asyncio.create_task(http.get("/never"))
             await asked.wait()
             began = asyncio.get_running_loop().time()
-        assert asyncio.get_running_loop().time() - began < 4
+        assert asyncio.get_running_loop().time() - began < 15
         [outcome] = await asyncio.gather(waiting, return_exceptions=True)
         # Cut off or answered with an error, as it comes.
         assert isinstance(outcome, httpx.HTTPError) or getattr(outcome, "status_code", None) == 500
