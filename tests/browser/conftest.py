@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 QUIET = (
     "--no-sandbox",  # containers and CI run as root
@@ -18,6 +18,8 @@ QUIET = (
     "--disable-sync",
 )
 
+expect.set_options(timeout=30_000)
+
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
@@ -28,7 +30,7 @@ async def page() -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=list(QUIET))
         opened = await (await browser.new_context()).new_page()
-        opened.set_default_timeout(10_000)
+        opened.set_default_timeout(30_000)
         opened.on("console", lambda message: complaints.append(message.text))
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         yield opened
