@@ -1,0 +1,1 @@
+"""How a real Home Assistant takes what the bridge tells it."""
