@@ -1,4 +1,4 @@
-.PHONY: help demo test browser check clean
+.PHONY: help demo test browser homeassistant nodered asyncapi check clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -12,6 +12,15 @@ test:  ## run all tests with the coverage gates (a part: make test ARGS="-k push
 
 browser:  ## run the tests that need a Chromium
 	@scripts/test-browser $(ARGS)
+
+homeassistant:  ## run the tests that need a Home Assistant
+	@scripts/test-homeassistant $(ARGS)
+
+asyncapi:  ## hold docs/asyncapi.yaml against AsyncAPI's own parser
+	@scripts/test-asyncapi $(ARGS)
+
+nodered:  ## run the tests that need Node-RED
+	@scripts/test-nodered $(ARGS)
 
 check:  ## run formatter, linters, type checker and size gates
 	@scripts/setup test,demo

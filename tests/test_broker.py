@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -17,7 +15,7 @@ import pytest
 
 from tests.conftest import Logged
 from tests.support.ear import Ear, client, ear, held, properties
-from tests.support.mosquitto import Mosquitto
+from tests.support.mosquitto import Mosquitto, refusing
 from tests.support.patience import eventually, free_port
 from tests.support.relay import Cut, refuse_5, relay, websocket
 from uhome2mqtt import broker as broker_module
@@ -26,6 +24,7 @@ from uhome2mqtt.demo.broker import _rumqttd
 from uhome2mqtt.events import (
     BrokerConnected,
     BrokerDisconnected,
+    ConfigCleared,
     Event,
     HomeAssistantStarted,
     MessageReceived,
@@ -64,6 +63,7 @@ def link(port: int, base: str, **changes: Any) -> Link:
         will_topic=f"{base}/bridge/state",
         command_filters=(f"{base}/+/+/set", f"{base}/+/get"),
         read_back_filters=(f"{base}/#", f"{base}-ha/device/+/config"),
+        config_filters=(f"{base}-ha/device/+/config",),
         status_topic=f"{base}-ha/status",
     )
     return replace(usual, **changes)
@@ -228,6 +228,54 @@ async def test_birth(mosquitto: Mosquitto, listener: Ear) -> None:
         await assistant.publish(status, "", qos=1, retain=True)
 
 
+@BOTH
+async def test_config_cleared(mosquitto: Mosquitto, listener: Ear, protocol: str) -> None:
+    """A config topic that somebody empties is told; what is retained there, or written anew, is nothing new."""
+    kept, deleted = (f"{listener.base}-ha/device/{name}/config" for name in ("kept", "deleted"))
+    async with client(mosquitto) as assistant:
+        for topic in (kept, deleted):
+            await assistant.publish(topic, "{}", qos=1, retain=True)
+        async with at_work(link(mosquitto.port, listener.base, protocols=(protocol,))) as bridge:
+            await bridge.until(BrokerConnected)
+            bridge.broker.publish(Publish(topic=kept, payload='{"device":{}}', qos=1))
+            await bridge.broker.flushed()
+            await assistant.publish(kept, '{"device":{"name":"x"}}', qos=1, retain=True)
+            await assistant.publish(deleted, "", qos=1, retain=True)
+            assert await bridge.until(ConfigCleared) == ConfigCleared(topic=deleted)
+            await listener.say("front_door/get", "")
+            await bridge.until(MessageReceived)
+            assert len(bridge.all(ConfigCleared)) == len(bridge.all(MessageReceived)) == 1
+        await assistant.publish(kept, "", qos=1, retain=True)
+
+
+async def test_clears_that_were_on_their_way(mosquitto: Mosquitto, listener: Ear) -> None:
+    """What is to be gone is gone after the next connection, if the last one was lost before the broker heard of it."""
+    topics = [listener.topic(f"gone/{number}") for number in range(50)]
+    async with client(mosquitto) as somebody:
+        for topic in topics:
+            await somebody.publish(topic, "here", qos=1, retain=True)
+    first = iter([True])
+
+    def cut(_number: int, chunk: bytes) -> bytes | Cut:
+        # Whatever carries one of the topics, but for the subscriptions.
+        return Cut() if b"gone/" in chunk and chunk[0] & 0xF0 == 0x30 and next(first, False) else chunk
+
+    async with (
+        relay(mosquitto.port, cut) as line,
+        at_work(link(line.port, listener.base, read_back_filters=())) as bridge,
+    ):
+        await bridge.until(BrokerConnected)
+        for topic in topics:
+            bridge.broker.publish(Publish(topic=topic, payload="", qos=1))
+        await bridge.until(BrokerDisconnected)
+        await bridge.until(BrokerConnected, 2)
+        bridge.broker.publish(Publish(topic=topics[0], payload="again", qos=1))
+        await bridge.broker.flushed()
+    assert await held(mosquitto, f"{listener.base}/gone") == {topics[0]: "again"}
+    async with client(mosquitto) as somebody:
+        await somebody.publish(topics[0], "", qos=1, retain=True)
+
+
 async def test_publish(mosquitto: Mosquitto, listener: Ear) -> None:
     """Messages are published in their order, with the QoS that they or the configuration name, and flushed."""
     async with at_work(link(mosquitto.port, listener.base, qos=2)) as bridge:
@@ -372,24 +420,7 @@ async def test_wrong_password(tmp_path: Path, logged: Logged, protocol: str) -> 
 
 async def test_subscription_refused(tmp_path: Path, logged: Logged) -> None:
     """A subscription that the broker's access rules refuse is named, and the rest works."""
-    program = shutil.which("mosquitto")
-    assert program is not None
-    plugin = next(Path(program).parent.parent.glob("lib*/**/mosquitto_dynamic_security.so"))
-    rules = tmp_path / "rules.json"
-    refused = {"acltype": "subscribePattern", "topic": "home/+/get", "allow": False}
-    allowed = dict.fromkeys(("publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"), True)
-    rules.write_text(
-        json.dumps(
-            {
-                "defaultACLAccess": allowed,
-                "anonymousGroup": "everybody",
-                "groups": [{"groupname": "everybody", "roles": [{"rolename": "limited"}]}],
-                "roles": [{"rolename": "limited", "acls": [refused]}],
-                "clients": [],
-            }
-        )
-    )
-    options = ("allow_anonymous true", f"plugin {plugin}", f"plugin_opt_config_file {rules}")
+    options = refusing(tmp_path, "home/+/get")
     with Mosquitto(tmp_path, *options) as broker:
         for protocol in ("5", "3.1.1"):
             async with at_work(link(broker.port, "home", protocols=(protocol,))) as bridge:

@@ -8,6 +8,7 @@ from uhome2mqtt.catalogue import DESCRIPTIONS, KEYS, KNOWN, capabilities, check,
 from uhome2mqtt.catalogue.attributes import (
     BATTERY_LEVEL,
     BRIGHTNESS,
+    COLOR_MODE,
     CONNECTIVITY,
     DOCUMENTED,
     DOOR,
@@ -21,7 +22,7 @@ from uhome2mqtt.catalogue.attributes import (
     documented,
 )
 from uhome2mqtt.catalogue.description import EntityDescription
-from uhome2mqtt.model import Attribute, Device, Json, quoted
+from uhome2mqtt.model import COLOR_TEMP, RGB, Attribute, Device, Json, quoted
 
 ROWS = {row.key: row for row in DESCRIPTIONS}
 ALWAYS = {"connectivity", "stale", "last_reported"}
@@ -38,11 +39,18 @@ CONTRACT: dict[str, tuple[tuple[str, ...], tuple[str, ...], str | None, bool]] =
     "switch": (("ON", "OFF"), ("ON", "OFF", "TOGGLE"), "switch", True),
     "light": ((), ("ON", "OFF", "TOGGLE", '{"state": "ON", "brightness": 50}'), "light", True),
     "brightness": ((), ("0…100",), None, False),
+    "color_temp": ((), ("2000…9000",), None, False),
+    "rgb": ((), ("0…255,0…255,0…255",), None, False),
     "connectivity": (("online", "offline"), (), "binary_sensor", False),
     "stale": (("ON", "OFF"), (), "binary_sensor", False),
     "last_reported": ((), (), "sensor", False),
 }
-RANGES = {"battery": (20, 100, "%"), "battery_level": (1, 5, None), "brightness": (0, 100, "%")}
+RANGES = {
+    "battery": (20, 100, "%"),
+    "battery_level": (1, 5, None),
+    "brightness": (0, 100, "%"),
+    "color_temp": (2000, 9000, "K"),
+}
 
 
 @pytest.mark.parametrize(("key", "contract"), CONTRACT.items())
@@ -111,6 +119,14 @@ OBSERVED: dict[str, tuple[frozenset[Attribute], set[str], str]] = {
     "switch": (frozenset({HEALTH, SWITCH}), {"switch", *ALWAYS}, "switch"),
     "switch with a level": (frozenset({HEALTH, SWITCH, LEVEL}), {"light", "brightness", *ALWAYS}, "light"),
     "switch with a brightness": (frozenset({HEALTH, SWITCH, BRIGHTNESS}), {"light", *ALWAYS}, "light"),
+    "switch with a temperature": (frozenset({HEALTH, SWITCH, COLOR_TEMP}), {"light", "color_temp", *ALWAYS}, "light"),
+    "switch with a color": (frozenset({HEALTH, SWITCH, RGB}), {"light", "rgb", *ALWAYS}, "light"),
+    "bulb with everything": (
+        frozenset({HEALTH, SWITCH, LEVEL, COLOR_TEMP, RGB}),
+        {"light", "brightness", "color_temp", "rgb", *ALWAYS},
+        "light",
+    ),
+    "colors alone": (frozenset({HEALTH, COLOR_TEMP, RGB}), ALWAYS, "device"),
     "level alone": (frozenset({HEALTH, LEVEL}), ALWAYS, "device"),
     "unknown": (frozenset({HEALTH, Attribute("st.new.thing")}), ALWAYS, "device"),
     "lock with a switch": (frozenset({HEALTH, LOCK_STATE, SWITCH}), {"lock", "switch", *ALWAYS}, "lock"),
@@ -132,7 +148,7 @@ def test_capabilities_are_listed_once_and_sorted() -> None:
 
 def test_own_findings_are_no_attributes_of_the_cloud() -> None:
     """What the bridge finds out itself is not counted among the cloud's attributes."""
-    assert not {CONNECTIVITY, STALE, LAST_REPORTED} & KNOWN
+    assert not {CONNECTIVITY, STALE, LAST_REPORTED, COLOR_MODE} & KNOWN
 
 
 FINDINGS: dict[str, tuple[str, dict[Attribute, Json], Json]] = {

@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from uhome2mqtt.catalogue import DESCRIPTIONS, KNOWN
-from uhome2mqtt.catalogue.attributes import CONNECTIVITY, LOCK_MODE, LOCK_STATE, SWITCH
+from uhome2mqtt.catalogue.attributes import COLOR_MODE, CONNECTIVITY, LOCK_MODE, LOCK_STATE, SWITCH
 from uhome2mqtt.catalogue.description import EntityDescription
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.model import Attribute, Json
+from uhome2mqtt.model import Attribute, Json, rgb_text
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """How fast a machine is decides about no test."""
@@ -19,7 +19,8 @@ SETTABLE = [row for row in DESCRIPTIONS if row.parse is not None]
 
 WORDS = st.sampled_from(
     ["locked", "Unlocked", "JAMMED", "on", "Off", "open", "Closed", "online", "Offline", "LOCK", "UNLOCK", "normal",
-     "passage", "TOGGLE", "0", "1", "2", "50", "100", "state", "brightness", "unknown"],
+     "passage", "TOGGLE", "0", "1", "2", "50", "100", "state", "brightness", "unknown", "color_temp",
+     "color", "rgb", "r", "g", "b", "2700", "1,2,3"],
 )  # fmt: skip
 NEAR = st.builds(
     lambda word, old, new: word.replace(old, new),
@@ -27,13 +28,24 @@ NEAR = st.builds(
     st.sampled_from(["k", "K", "ff", "FF", "ss", "s", "o", "l", "1", ""]),
     st.sampled_from(["\u212a", "\ufb00", "\ufb01", "\u017f", "\u00df", "\u0131", "\uff11", " ", "\t", "\0", ""]),
 )
-SCALARS = st.none() | st.booleans() | st.integers(-3, 103) | st.integers() | st.floats() | st.text() | WORDS | NEAR
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 103)
+    | st.sampled_from([255, 256, 1999, 2700, 9001])
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | WORDS
+    | NEAR
+)
 JSON = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(), inner, max_size=3),
     max_leaves=6,
 )
-VALUES = st.dictionaries(st.sampled_from(sorted({*KNOWN, CONNECTIVITY})), JSON)
+COLORS = st.fixed_dictionaries({"r": SCALARS, "g": st.integers(0, 256), "b": st.integers(0, 256)})
+VALUES = st.dictionaries(st.sampled_from(sorted({*KNOWN, CONNECTIVITY, COLOR_MODE})), JSON | COLORS)
 
 
 def _allowed(row: EntityDescription, value: Json) -> bool:
@@ -44,17 +56,29 @@ def _allowed(row: EntityDescription, value: Json) -> bool:
         assert row.minimum is not None
         assert row.maximum is not None
         return type(value) is int and row.minimum <= value <= row.maximum
-    return isinstance(value, str) and value in row.values
+    return isinstance(value, str) and (rgb_text(value) == value if row.key == "rgb" else value in row.values)
 
 
 def _allowed_light(value: Json) -> bool:
     assert isinstance(value, dict)
     return (
-        value.keys() <= {"state", "brightness", "color_mode"}
+        value.keys() <= {"state", "brightness", "color_mode", "color_temp", "color"}
         and value["state"] in ("ON", "OFF", None)
         and _allowed(ROWS["brightness"], value.get("brightness"))
-        and value.get("color_mode", "brightness") == "brightness"
+        and _allowed_color(value)
     )
+
+
+def _allowed_color(light: dict[str, Json]) -> bool:
+    """Tell whether a light that says how it shines says that alone, and readably."""
+    colors = {name: light[name] for name in ("color_temp", "color") if name in light}
+    match light.get("color_mode"):
+        case "color_temp":
+            return colors.keys() == {"color_temp"} and type(colors["color_temp"]) is int
+        case "rgb":
+            return colors.keys() == {"color"} and rgb_text(colors["color"]) is not None
+        case mode:
+            return not colors and mode in {None, "brightness"}
 
 
 @PATIENT
@@ -109,6 +133,8 @@ def test_modes_are_claimed_of_numbers_alone(value: Json) -> None:
 @given(payload=JSON, values=VALUES)
 @example(payload={"state": "TOGGLE", "brightness": 5}, values={SWITCH: "on"})
 @example(payload="9" * 5000, values={})
+@example(payload={"brightness": 5, "color_temp": 2700}, values={})
+@example(payload={"state": "ON", "color": {"r": 1, "g": 2, "b": 3}}, values={})
 def test_any_payload_is_a_command_or_refused(payload: Json, values: dict[Attribute, Json]) -> None:
     """Whatever a payload holds, a parser makes a command that can be confirmed of it, or raises PayloadError."""
     for row in SETTABLE:
@@ -118,7 +144,8 @@ def test_any_payload_is_a_command_or_refused(payload: Json, values: dict[Attribu
         except PayloadError as problem:
             text = str(problem)
         else:
-            text = json.dumps([intent.command.capability, intent.command.name, dict(intent.command.arguments)])
+            actions = (intent.command, *intent.then)
+            text = json.dumps([[each.capability, each.name, dict(each.arguments)] for each in actions])
             assert intent.expect
             assert intent.uses
             assert intent.expect.keys() <= KNOWN

@@ -157,7 +157,7 @@ NO_LEVELS: list[Json] = [
     50.5, True, False, None, [], {}, [50], 10**400, "9" * 5000,
 ]  # fmt: skip
 NO_LIGHTS: list[Json] = [
-    {}, {"effect": "x"}, {"state": "ON", "transition": 2}, {"state": "ON", "color_temp": 3000}, {"State": "ON"},
+    {}, {"effect": "x"}, {"state": "ON", "transition": 2}, {"state": "ON", "rgb": "1,2,3"}, {"State": "ON"},
     {"state": None}, {"state": True}, {"state": 1}, {"state": ""}, {"state": "ON "}, {"state": {}}, {"state": ["ON"]},
     {"brightness": None}, {"brightness": 101}, {"brightness": True}, {"brightness": 50.5}, {"brightness": "x"},
     {"state": "OFF", "brightness": 101}, {"state": "x", "brightness": 50}, {"value": "ON"},

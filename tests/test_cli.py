@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ async def test_help() -> None:
     """Without a command the program says what it can do."""
     code, out, err = await run()
     assert (code, err) == (0, "")
-    for command in ("run", "login", "logout", "check", "devices", "demo", "simulate"):
-        assert f"\n    {command} " in out
+    for command in ("run", "login", "logout", "check", "devices", "asyncapi", "discovery", "demo", "simulate"):
+        assert re.search(rf"\n    {command}\s", out)
     assert (await run("--help"))[1] == out
 
 

@@ -123,13 +123,6 @@ async def test_without_client(stage: Stage) -> None:
         await run_bridge(load_settings(stage, uhome={"client_id": None}), asyncio.Event())
 
 
-async def test_without_effect(stage: Stage, logged: Logged) -> None:
-    """A setting that does nothing in this version is named at the start."""
-    async with in_process(stage, homeassistant={"discovery": "entity"}):
-        await eventually(lambda: logged("started"))
-    assert [line["key"] for line in logged("setting_without_effect")] == ["homeassistant.discovery=entity"]
-
-
 async def test_overrides(stage: Stage) -> None:
     """What the configuration says of a device counts: its topic, its name, and whether it is there at all."""
     await stage.log_in()

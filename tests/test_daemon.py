@@ -166,6 +166,16 @@ async def test_pins_not_saved(stage: Stage, logged: Logged) -> None:
         await eventually(lambda: logged("pins_not_saved"))
 
 
+async def test_discovery_not_saved(stage: Stage, logged: Logged) -> None:
+    """Where it cannot be kept what Home Assistant was told, that is complained of, and the bridge works."""
+    await stage.log_in()
+    (stage.state_dir / "discovery.json").mkdir()
+    (stage.state_dir / "discovery.json" / "in the way").touch()
+    async with in_process(stage):
+        await stage.complete()
+        await eventually(lambda: logged("discovery_not_saved"))
+
+
 class Faulty(Engine):
     """An engine with a fault of its own: it cannot bear one payload."""
 

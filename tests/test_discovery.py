@@ -4,7 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,8 +13,18 @@ from hypothesis import strategies as st
 from uhome2mqtt import PROJECT_URL, __version__
 from uhome2mqtt.catalogue import DESCRIPTIONS, KNOWN, descriptions_for, documented
 from uhome2mqtt.catalogue.attributes import DOOR, LEVEL, LOCK_MODE
-from uhome2mqtt.discovery import bridge_config, bridge_node, device_config, device_node, farewell, is_ours
-from uhome2mqtt.model import Attribute, Device, Json, Outcome
+from uhome2mqtt.homeassistant import (
+    Described,
+    bridge_node,
+    configs,
+    describe_bridge,
+    describe_device,
+    device_node,
+    farewell,
+    is_ours,
+    lint,
+)
+from uhome2mqtt.model import COLOR_TEMP, RGB, Attribute, Device, Discovery, Json, Outcome
 from uhome2mqtt.topics import SetTopic, Topics
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,67 +37,7 @@ REWRITE = "REWRITE_GOLDEN_FILES" in os.environ
 TOPICS = Topics(base="uhome2mqtt", discovery_prefix="homeassistant")
 ROWS = {row.key: row for row in DESCRIPTIONS}
 
-# Home Assistant's documented keys. The top level, `device` and `origin` are strict: one key too many and the whole
-# device is refused. Of a component unknown keys are dropped without a word, so that they would be a silent mistake.
-
-TOP_LEVEL = {
-    "device", "origin", "components", "availability", "availability_mode", "availability_topic",
-    "availability_template", "payload_available", "payload_not_available", "command_topic", "state_topic",
-    "qos", "encoding",
-}  # fmt: skip
-DEVICE = {
-    "identifiers", "connections", "manufacturer", "model", "model_id", "name", "hw_version", "sw_version",
-    "serial_number", "suggested_area", "configuration_url", "via_device",
-}  # fmt: skip
-ORIGIN = {"name", "sw_version", "support_url"}
-COMMON = {
-    "platform", "availability", "availability_mode", "availability_template", "availability_topic", "payload_available",
-    "payload_not_available", "entity_picture", "enabled_by_default", "visible_by_default", "entity_category", "icon",
-    "json_attributes_topic", "json_attributes_template", "default_entity_id", "message_expiry_interval", "unique_id",
-    "name", "qos", "encoding", "group",
-}  # fmt: skip
-SETTABLE = COMMON | {"command_topic", "optimistic", "retain", "state_topic"}
-PLATFORMS = {
-    "lock": SETTABLE | {
-        "command_template", "code_format", "payload_lock", "payload_unlock", "payload_open", "payload_reset",
-        "state_locked", "state_locking", "state_unlocked", "state_unlocking", "state_open", "state_opening",
-        "state_jammed", "value_template",
-    },
-    "light": SETTABLE | {
-        "schema", "brightness", "brightness_scale", "supported_color_modes", "color_temp_kelvin", "min_kelvin",
-        "max_kelvin", "min_mireds", "max_mireds", "effect", "effect_list", "flash", "transition", "flash_time_short",
-        "flash_time_long", "white_scale",
-    },
-    "switch": SETTABLE | {
-        "command_template", "payload_on", "payload_off", "state_on", "state_off", "device_class", "value_template",
-    },
-    "select": SETTABLE | {"options", "command_template", "value_template"},
-    "sensor": COMMON | {
-        "state_topic", "device_class", "state_class", "unit_of_measurement", "options", "suggested_display_precision",
-        "expire_after", "force_update", "last_reset_value_template", "value_template",
-    },
-    "binary_sensor": COMMON | {
-        "state_topic", "device_class", "payload_on", "payload_off", "off_delay", "expire_after", "force_update",
-        "value_template",
-    },
-    "event": COMMON | {"state_topic", "event_types", "device_class", "value_template"},
-}  # fmt: skip
-REQUIRED = {
-    "lock": {"command_topic"},
-    "light": {"command_topic"},
-    "switch": {"command_topic"},
-    "select": {"command_topic", "options"},
-    "sensor": {"state_topic"},
-    "binary_sensor": {"state_topic"},
-    "event": {"state_topic", "event_types"},
-}
 LOCK_WORDS = {"LOCKED", "LOCKING", "UNLOCKED", "UNLOCKING", "OPEN", "OPENING", "JAMMED"}
-CLASSES = {
-    "switch": {"outlet", "switch"},
-    "sensor": {"battery", "enum", "timestamp"},
-    "binary_sensor": {"battery", "connectivity", "door", "problem"},
-}
-
 LOCK = Device(
     id="C4:5B:BE:00:10:01",
     name="Front Door",
@@ -112,10 +62,43 @@ SWITCH = Device(
 PLUG = Device(id="C4:5B:BE:00:40:01", name="Plug", category="SMARTPLUG", handle_type="utec-switch", model="P1")
 STRIP = Device(id="C4:5B:BE:00:20:03", name="Strip", category="LIGHT", handle_type="utec-light-rgbaw-br")
 
+BULB = Device(
+    id="C4:5B:BE:00:20:04",
+    name="Floor Lamp",
+    category="LIGHT",
+    handle_type="utec-bulb-color-rgbw",
+    manufacturer="U-tec",
+    model="A19-C2",
+)
+
 
 def config(device: Device, level: str, *observed: Attribute, topics: Topics = TOPICS) -> dict[str, Any]:
     """Describe a device that has shown some attributes beside those of its profile."""
-    return device_config(topics, 1, device, level, device.name, documented(device) | {*observed})
+    known = documented(device) | {*observed}
+    return device_config(topics, 1, device, level, device.name, known)
+
+
+def device_config(
+    topics: Topics, qos: int, device: Device, level: str, name: str, known: frozenset[Attribute]
+) -> dict[str, Any]:
+    """Describe a device in one payload."""
+    [described] = configs(topics, Discovery.DEVICE, describe_device(topics, qos, device, level, name, known)).values()
+    return described
+
+
+def bridge_config(topics: Topics, qos: int) -> dict[str, Any]:
+    """Describe the bridge in one payload."""
+    [described] = configs(topics, Discovery.DEVICE, describe_bridge(topics, qos, push=True)).values()
+    return described
+
+
+LEVELS = {LOCK: "front_door", DIMMER: "kuche", SWITCH: "fan", PLUG: "plug"}
+
+
+def describe(device: Device, level: str) -> Described:
+    """Describe a device that has shown everything that a lock can show."""
+    shown = {LOCK_MODE, DOOR} if device is LOCK else set()
+    return describe_device(TOPICS, 1, device, level, device.name, documented(device) | shown)
 
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -123,6 +106,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "dimmer": config(DIMMER, "kuche"),
     "switch": config(SWITCH, "fan"),
     "plug": config(PLUG, "plug"),
+    "bulb": config(BULB, "floor_lamp", COLOR_TEMP, RGB),
     "bridge": bridge_config(TOPICS, 1),
 }
 
@@ -144,9 +128,52 @@ def test_golden_files(name: str) -> None:
     assert written == path.read_text()
 
 
+def test_golden_identities() -> None:
+    """No topic and no unique id of either layout ever changes unnoticed: it would cost users what they have set up."""
+    described = [describe(device, level) for device, level in LEVELS.items()]
+    described.append(describe_bridge(TOPICS, 1, push=True))
+    identities = {
+        str(layout): {
+            topic: [entity["unique_id"] for entity in config.get("components", {"": config}).values()]
+            for each in described
+            for topic, config in cast("dict[str, dict[str, Any]]", configs(TOPICS, layout, each)).items()
+        }
+        for layout in (Discovery.DEVICE, Discovery.ENTITY)
+    }
+    written = json.dumps(identities, indent=2) + "\n"
+    path = GOLDEN / "identities.json"
+    if REWRITE:
+        path.write_text(written)
+    assert written == path.read_text()
+
+
+def test_both_layouts_at_once() -> None:
+    """Asked for both layouts, a device is described in either, the whole device first."""
+    each = describe(LOCK, "front_door")
+    both = configs(TOPICS, Discovery.BOTH, each)
+    assert both == configs(TOPICS, Discovery.DEVICE, each) | configs(TOPICS, Discovery.ENTITY, each)
+    assert next(iter(both)) == TOPICS.discovery(each.node)
+    assert configs(TOPICS, Discovery.OFF, each) == {}
+
+
+@pytest.mark.parametrize("name", ["lock", "dimmer", "switch", "plug"])
+def test_entities_one_by_one(name: str) -> None:
+    """An entity that is described alone says all that it says as a part of its device, and keeps the rules."""
+    device = {"lock": LOCK, "dimmer": DIMMER, "switch": SWITCH, "plug": PLUG}[name]
+    each = describe(device, LEVELS[device])
+    whole = CONFIGS[name]
+    for topic, alone in configs(TOPICS, Discovery.ENTITY, each).items():
+        assert lint("homeassistant", topic, alone) == []
+        _, platform, base, entity, _ = topic.split("/")
+        node, key = cast("tuple[str, str]", TOPICS.parse_discovery(topic))
+        assert (node, base, entity) == (each.node, "uhome2mqtt", f"{each.node}-{key}")
+        shared = {name: value for name, value in whole.items() if name != "components"}
+        assert {"platform": platform, **alone} == {**components(whole)[key], **shared}
+
+
 def test_every_golden_file_is_compared() -> None:
     """No golden file lies about that nothing is compared with."""
-    assert {path.stem for path in GOLDEN.iterdir()} == {*CONFIGS}
+    assert {path.stem for path in GOLDEN.iterdir()} == {*CONFIGS, "identities"}
 
 
 # Rules of Home Assistant, for any device
@@ -155,40 +182,19 @@ def test_every_golden_file_is_compared() -> None:
 def judge(described: dict[str, Any], node: str) -> None:
     """Hold a config against Home Assistant's rules."""
     assert json.loads(json.dumps(described, allow_nan=False)) == described
-    assert {"device", "origin", "components"} <= described.keys() <= TOP_LEVEL
-    assert {"identifiers"} <= described["device"].keys() <= DEVICE
+    assert lint("homeassistant", TOPICS.discovery(node), described) == []
     assert described["device"]["identifiers"] == [node]
-    assert all(described["device"].values())
-    assert described["origin"].keys() == ORIGIN
     assert described["availability_mode"] == "all"
-    assert len({entry["topic"] for entry in described["availability"]}) == len(described["availability"])
-    assert len({entity["unique_id"] for entity in components(described).values()}) == len(components(described))
     for key, entity in components(described).items():
-        judge_entity(entity, f"{node}_{key}")
-
-
-def judge_entity(entity: dict[str, Any], unique_id: str) -> None:
-    """Hold a component against the rules of its platform."""
-    platform = entity["platform"]
-    assert {"unique_id", "default_entity_id", "name"} | REQUIRED[platform] <= entity.keys() <= PLATFORMS[platform]
-    assert entity["unique_id"] == unique_id
-    assert re.fullmatch(rf"{platform}\.[a-z0-9_-]+", entity["default_entity_id"])
-    assert entity["name"] is None or entity["name"]
-    assert ":" in entity.get("icon", "mdi:x")
-    settable = "command_topic" in REQUIRED[platform]
-    assert entity.get("entity_category", "diagnostic") in ({"config", "diagnostic"} if settable else {"diagnostic"})
-    assert entity.get("device_class") in {None, *CLASSES.get(platform, set())}
-    assert not {"state_class", "unit_of_measurement"} & entity.keys() or "options" not in entity
-    assert platform != "sensor" or ("options" in entity) is (entity.get("device_class") == "enum")
-    for name in ("state_topic", "command_topic"):
-        assert not {"+", "#", "\0"} & {*entity.get(name, "")}
+        assert entity["unique_id"] == f"{node}_{key}"
+        assert {"default_entity_id", "name"} <= entity.keys()
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_configs_keep_home_assistants_rules(name: str) -> None:
     """Only documented keys are written, everything is identified, and nothing contradicts a platform's rules."""
-    nodes = {"lock": LOCK, "dimmer": DIMMER, "switch": SWITCH, "plug": PLUG}
-    judge(CONFIGS[name], device_node(nodes[name]) if name in nodes else bridge_node(TOPICS))
+    nodes = {"lock": LOCK, "dimmer": DIMMER, "switch": SWITCH, "plug": PLUG, "bulb": BULB}
+    judge(CONFIGS[name], device_node(nodes[name].id) if name in nodes else bridge_node(TOPICS))
 
 
 TEXTS = st.text() | st.sampled_from(["", "SmartPlug", "LIGHT", "utec-lock", "utec-dimmer", "C4:5B:BE:00:10:01"])
@@ -215,10 +221,13 @@ def test_any_device_keeps_home_assistants_rules(
 ) -> None:
     """Whatever the cloud says of a device and whatever it can do, its description keeps the rules."""
     described: dict[str, Any] = device_config(TOPICS, qos, device, level, "Name", known)
-    judge(described, device_node(device))
+    judge(described, device_node(device.id))
     assert described["qos"] == qos
-    assert re.fullmatch(r"[a-zA-Z0-9_-]+", device_node(device))
-    assert TOPICS.is_discovery(TOPICS.discovery(device_node(device)))
+    assert re.fullmatch(r"[a-zA-Z0-9_-]+", device_node(device.id))
+    node = device_node(device.id)
+    assert TOPICS.parse_discovery(TOPICS.discovery(node)) == (node, None)
+    for key in components(described):
+        assert TOPICS.parse_discovery(TOPICS.entity_discovery("sensor", node, key)) == (node, key)
     rows = {row.key for row in descriptions_for(known) if row.platform is not None}
     assert {*components(described)} - {"result"} == rows
 
@@ -300,15 +309,36 @@ LIGHTS = {
         config(STRIP, "strip", LEVEL),
         {"brightness": True, "brightness_scale": 100, "supported_color_modes": ["brightness"]},
     ),
+    "bulb that has shown no color": (
+        config(BULB, "bulb"),
+        {"brightness": True, "brightness_scale": 100, "supported_color_modes": ["brightness"]},
+    ),
+    "bulb": (
+        CONFIGS["bulb"],
+        {
+            "brightness": True,
+            "brightness_scale": 100,
+            "color_temp_kelvin": True,
+            "min_kelvin": 2000,
+            "max_kelvin": 9000,
+            "supported_color_modes": ["color_temp", "rgb"],
+        },
+    ),
+    "strip with a color": (config(STRIP, "strip", RGB), {"supported_color_modes": ["rgb"]}),
+    "strip with a temperature": (
+        config(STRIP, "strip", COLOR_TEMP),
+        {"color_temp_kelvin": True, "min_kelvin": 2000, "max_kelvin": 9000, "supported_color_modes": ["color_temp"]},
+    ),
 }
 
 
 @pytest.mark.parametrize(("described", "modes"), LIGHTS.values(), ids=LIGHTS)
 def test_lights_neither_flash_nor_fade(described: dict[str, Any], modes: dict[str, Any]) -> None:
-    """A light takes JSON, dims where it has a level, and offers neither flash nor transition."""
+    """A light takes JSON, has the modes of what it has shown, and offers neither flash nor transition."""
     light = components(described)["light"]
     expected = {"schema": "json", "flash": False, "transition": False, **modes}
-    own = {key: value for key, value in light.items() if key not in SETTABLE}
+    common = {"platform", "unique_id", "default_entity_id", "name", "state_topic", "command_topic"}
+    own = {key: value for key, value in light.items() if key not in common}
     assert own == expected
 
 
@@ -344,6 +374,32 @@ def test_unknown_manufacturer() -> None:
     }
 
 
+AREAS = {
+    "Living Room Lamp": "Living Room",
+    "living room": "living room",
+    "Kitchen": "Kitchen",
+    "Garage Door": "Garage",
+    "Master Bedroom Light": "Master Bedroom",
+    "Bedroom 2 Fan": "Bedroom 2",
+    "Hall Light": "Hall",
+    "Hallway": "Hallway",
+    "Front Door": None,
+    "Lamp in the Kitchen": None,
+    "Halloween": None,
+    "Bedroom2": None,
+    "Küche": None,
+    "厨房": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize(("name", "area"), AREAS.items())
+def test_suggested_area(name: str, area: str | None) -> None:
+    """A device whose name begins with a room is suggested for it, and where the name tells nothing, no area is."""
+    described = describe_device(TOPICS, 1, DIMMER, "dimmer", name, documented(DIMMER))
+    assert described.device.get("suggested_area") == area
+
+
 # Leaving components
 
 
@@ -356,7 +412,6 @@ def test_leaving_components_are_sent_as_their_platform_alone() -> None:
         "components": {**components(after), "mode": {"platform": "select"}, "door": {"platform": "binary_sensor"}},
     }
     assert "mode" not in components(after)
-    assert goodbye.keys() <= TOP_LEVEL
 
 
 NO_FAREWELL: dict[str, tuple[Json, Json]] = {

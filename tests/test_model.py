@@ -10,7 +10,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from uhome2mqtt.model import MAX_DEPTH, Attribute, Json, attribute, canonical, capability_of, parse_json, quoted
+from uhome2mqtt.model import (
+    MAX_DEPTH,
+    Attribute,
+    Json,
+    attribute,
+    canonical,
+    capability_of,
+    parse_json,
+    quoted,
+    rgb_text,
+)
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """How fast a machine is decides about no test."""
@@ -185,3 +195,47 @@ def test_booleans_and_infinity_stay_what_they_are() -> None:
 def test_canonical_form_is_final(value: Json) -> None:
     """The canonical form of a canonical form is itself."""
     assert canonical(canonical(value)) == canonical(value)
+
+
+# Colours
+
+
+COLORS: dict[str, tuple[Json, str | None]] = {
+    "text": ("255,0,10", "255,0,10"),
+    "leading zeros": ("007,00,0", "7,0,0"),
+    "object": ({"r": 255, "g": 0, "b": 10}, "255,0,10"),
+    "another order": ({"b": 10, "g": 0, "r": 255}, "255,0,10"),
+    "capital letters": ({"R": 255, "G": 0, "B": 10}, "255,0,10"),
+    "digits": ({"r": "255", "g": "0", "b": "10"}, "255,0,10"),
+    "two channels": ("255,0", None),
+    "four channels": ("255,0,0,0", None),
+    "a white channel": ({"r": 0, "g": 0, "b": 0, "w": 255}, None),
+    "another channel": ({"r": 0, "g": 0, "w": 255}, None),
+    "one letter twice": ({"r": 0, "R": 0, "g": 1}, None),
+    "too bright": ("256,0,0", None),
+    "negative": ({"r": -1, "g": 0, "b": 0}, None),
+    "fraction": ({"r": 1.5, "g": 0, "b": 0}, None),
+    "boolean": ({"r": True, "g": 0, "b": 0}, None),
+    "spaces": ("255, 0, 0", None),
+    "foreign digits": ("\u0661,0,0", None),
+    "hexadecimal": ("#ff0000", None),
+    "empty": ("", None),
+    "empty object": ({}, None),
+    "list": ([255, 0, 0], None),
+    "number": (255, None),
+    "null": (None, None),
+}
+
+
+@pytest.mark.parametrize(("value", "text"), COLORS.values(), ids=COLORS)
+def test_colors(value: Json, text: str | None) -> None:
+    """A colour is three whole numbers of 0 to 255, as text or as an object of exactly these three."""
+    assert rgb_text(value) == text
+
+
+@PATIENT
+@given(value=JSON)
+def test_any_value_is_a_color_or_none(value: Json) -> None:
+    """Whatever JSON stands for a colour, its text is none or stands for itself."""
+    text = rgb_text(value)
+    assert text is None or rgb_text(text) == text

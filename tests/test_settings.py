@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from uhome2mqtt import logs
 from uhome2mqtt.errors import SettingsError
-from uhome2mqtt.settings import MqttEndpoint, Settings, load, not_effective, redacted, sources
+from uhome2mqtt.settings import MqttEndpoint, Settings, load, redacted, sources
 from uhome2mqtt.settings.keys import KEYS
 from uhome2mqtt.settings.model import SYSTEM_STATE, default_state_dir
 from uhome2mqtt.settings.types import format_duration, parse_duration
@@ -323,33 +323,6 @@ def test_nothing_shows_a_secret() -> None:
     assert shown["mqtt"]["password"] == shown["web"]["token"] == "**********"
     assert redacted(_from_environ({}))["mqtt"]["password"] is None
     assert "hunter2" not in f"{loaded!r} {loaded} {shown} {loaded.model_dump_json()}"
-
-
-def test_what_is_not_effective_yet() -> None:
-    """Values that do nothing in this version are named."""
-    environ = {
-        "UHOME2MQTT_HOMEASSISTANT__DISCOVERY": "entity",
-        "UHOME2MQTT_NOTIFICATIONS__PUBLIC_URL": "https://a/b",
-        "UHOME2MQTT_WEB__PORT": "8098",
-    }
-    assert not_effective(_from_environ(environ)) == ["homeassistant.discovery=entity"]
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {},
-        {"UHOME2MQTT_HOMEASSISTANT__DISCOVERY": "off"},
-        {"UHOME2MQTT_POLLING__INTERVAL": "20 min"},
-        {"UHOME2MQTT_POLLING__INTERVAL_PUSH_HEALTHY": "300"},
-        {"UHOME2MQTT_POLLING__INTERVAL_PUSH_HEALTHY": "10 min", "UHOME2MQTT_POLLING__INTERVAL": "20"},
-        {"UHOME2MQTT_NOTIFICATIONS__PUBLIC_URL": "https://a/b", "UHOME2MQTT_NOTIFICATIONS__ROTATE_EVERY": "2 h"},
-        {"UHOME2MQTT_WEB__TOKEN": "x"},
-    ],
-)
-def test_what_is_effective(environ: Mapping[str, str]) -> None:
-    """Nothing is said about defaults, nor about keys and values that do something."""
-    assert not_effective(_from_environ(environ)) == []
 
 
 @pytest.mark.parametrize("seconds", [0.5, 10.0, 90.0, 120.0, 5400.0, 21600.0, 86400.0, 172800.0])

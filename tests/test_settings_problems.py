@@ -22,11 +22,15 @@ SHORT = {
     "<braces>": "it contains other braces than those of {secret} in its query",
     "<own>": "the bridge's web server uses the path",
     "<no rule>": "is neither all nor a list of words and keys like [LOCK, mode] or []",
+    "<state>": "a name like st.switch.switch",
+    "<command>": "a command with its argument like st.switchLevel.setLevel(level)",
+    "<no state>": "it is not a capability and a name with a dot between them",
+    "<no command>": "it is not a capability, a command and its one argument in brackets",
     "<no http>": "it does not start with http:// or https://",
     "<no scheme>": "it does not start with mqtt:// or mqtts:// or ws:// or wss://",
     "<tags>": "tags (!…) are not supported, quote text that starts with !",
     "<sections>": (
-        "known are uhome, mqtt, homeassistant, polling, notifications, commands, lock_users, web, log, devices"
+        "known are uhome, mqtt, homeassistant, polling, notifications, commands, lights, lock_users, web, log, devices"
     ),
     "<a mapping>": "got a value that is not shown, but it is no mapping; allowed is a mapping of keys and values",
     "<one line>": "(FILE, line 1)",
@@ -229,10 +233,39 @@ FILES: dict[str, tuple[str, ...]] = {
     "commands: {allow: {lock: [LCOK, mode], Hall: all}}": (
         (
             "commands.allow: got a mapping, but lock has LCOK, and known are LOCK, UNLOCK, normal, passage, locked, "
-            "ON, OFF, TOGGLE, lock, mode, switch, light, brightness, lock_users; allowed is <rules> <one line>"
+            "ON, OFF, TOGGLE, lock, mode, switch, light, brightness, color_temp, rgb, lock_users; allowed is <rules> "
+            "<one line>"
         ),
     ),
     "commands: {allow: {'': []}}": ("commands.allow: got a mapping, but it is empty; allowed is <rules> <one line>",),
+    "lights: {rgb_state: color}": ("lights.rgb_state: got 'color', but <no state>; allowed is <state> <one line>",),
+    "lights: {color_temp_state: st.light.temp(value)}": (
+        "lights.color_temp_state: got 'st.light.temp(value)', but <no state>; allowed is <state> <one line>",
+    ),
+    "lights: {rgb_command: st.color.setColor}": (
+        "lights.rgb_command: got 'st.color.setColor', but <no command>; allowed is <command> <one line>",
+    ),
+    "lights: {color_temp_command: 'st.c.set(a, b)'}": (
+        "lights.color_temp_command: got 'st.c.set(a, b)', but <no command>; allowed is <command> <one line>",
+    ),
+    "lights: {rgb_state: st.Switch.switch}": (
+        (
+            "lights.rgb_state: got 'st.Switch.switch', but st.Switch.switch is known to be something else; "
+            "allowed is <state> <one line>"
+        ),
+    ),
+    "lights: {rgb_state: ST.COLORTEMPERATURE.TEMPERATURE}": (
+        (
+            "lights.rgb_state: got 'ST.COLORTEMPERATURE.TEMPERATURE', but it is lights.color_temp_state as well; "
+            "allowed is <state> <one line>"
+        ),
+    ),
+    "lights: {color: st.color.color}": (
+        (
+            "lights.color: unknown key; known are lights.color_temp_state, lights.color_temp_command, "
+            "lights.rgb_state, lights.rgb_command <one line>"
+        ),
+    ),
     "web: {host: 0.0.0.0}": (
         (
             "web.token: got nothing, but it is needed because web.host (0.0.0.0) is not a "

@@ -87,14 +87,6 @@ def test_variables_of_the_page_are_read() -> None:
     assert loaded.devices["AA:BB:CC:DD:EE:FF"].topic == "front_door"
 
 
-def test_what_is_not_effective_says_so() -> None:
-    """Values without effect are marked in the example and on the page, and no others are."""
-    marked = [line.split("`")[1] for line in documentation().splitlines() if "| `" in line and "not effective" in line]
-    assert marked == ["homeassistant.discovery"]
-    assert example().count("not effective") == 1
-    assert "(entity and both: not effective yet)" in example()
-
-
 def test_json_schema() -> None:
     """The JSON Schema is JSON, refuses unknown keys, and describes durations as numbers or text."""
     schema: dict[str, Any] = json.loads(json.dumps(json_schema()))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Logged
 from uhome2mqtt.errors import StorageError
-from uhome2mqtt.model import Pin, attribute
+from uhome2mqtt.model import Announced, Discovery, Pin, attribute
 from uhome2mqtt.state_dir import StateDir
 
 PINS = {
@@ -27,6 +27,39 @@ def test_pins(tmp_path: Path) -> None:
     assert StateDir(directory).pins() == PINS
     assert stat.S_IMODE((directory / "devices.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+ANNOUNCED = [
+    Announced(),
+    Announced(base="uhome2mqtt", prefix="homeassistant", layout=Discovery.ENTITY),
+    Announced(base="a/b", prefix="x", layout=Discovery.OFF, excluded={"": frozenset("*"), "AA": frozenset({"lock"})}),
+    Announced(excluded={"AA": frozenset("*")}),
+]
+
+
+@pytest.mark.parametrize("announced", ANNOUNCED)
+def test_announced(tmp_path: Path, announced: Announced) -> None:
+    """What Home Assistant was told comes back as it was kept."""
+    assert StateDir(tmp_path).announced() == Announced()
+    StateDir(tmp_path).save_announced(announced)
+    assert StateDir(tmp_path).announced() == announced
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"layout": "sideways", "base_topic": "a", "prefix": "b"},
+        {"layout": None, "base_topic": "a", "prefix": "b"},
+        {"layout": "device", "base_topic": 1, "prefix": "b"},
+        {"layout": "device", "base_topic": "a"},
+        {"excluded": []},
+        {"excluded": {"a": "lock", "b": []}},
+    ],
+)
+def test_announced_spoilt(tmp_path: Path, spoilt: dict[str, object]) -> None:
+    """What is not readable of it counts as unknown."""
+    (tmp_path / "discovery.json").write_text(json.dumps({"version": 1, **spoilt}))
+    assert StateDir(tmp_path).announced() == Announced()
 
 
 def test_client_id(tmp_path: Path) -> None:

@@ -231,7 +231,9 @@ def test_subscriptions() -> None:
     """The bridge subscribes to commands and requests, and at start to all that it may have left on the broker."""
     topics = _topics("b/c")
     assert topics.command_filters == ("b/c/+/+/set", "b/c/+/set", "b/c/+/get", "b/c/bridge/request/#")
-    assert topics.read_back_filters == ("b/c/#", "homeassistant/device/+/config")
+    entities = f"homeassistant/+/{node_id('b/c')}/+/config"
+    assert topics.read_back_filters == ("b/c/#", "homeassistant/device/+/config", entities)
+    assert topics.discovery_filters == topics.read_back_filters[1:]
 
 
 COMMANDS: dict[str, tuple[str, SetTopic | GetTopic | RequestTopic | None]] = {
@@ -343,31 +345,45 @@ def test_reading_topics_raises_nothing(topic: str) -> None:
     topics = _topics("b")
     for read in (topics.parse_command(topic), topics.parse_command(f"b/{topic}")):
         assert read is None or isinstance(read, RequestTopic) or read.device != RESERVED
-    assert topics.is_discovery(topic) in {True, False}
+    config = topics.parse_discovery(topic)
+    assert config is None or config[0]
     state = topics.parse_state(f"b/{topic}")
     assert state is None or state[0] != RESERVED
 
 
 CONFIGS = {
-    "device": ("device/uhome2mqtt_1/config", True),
-    "with a node": ("device/node/uhome2mqtt_1/config", False),
-    "entity": ("lock/uhome2mqtt_1/config", False),
-    "no config": ("device/uhome2mqtt_1/state", False),
-    "too short": ("device/config", False),
-    "nothing": ("", False),
+    "device": ("device/uhome2mqtt_1/config", ("uhome2mqtt_1", None)),
+    "device with a node": ("device/node/uhome2mqtt_1/config", None),
+    "entity": ("lock/b_c_1f5b8e7b0d/uhome2mqtt_1-lock/config", None),
+    "our entity": ("lock/{base}/uhome2mqtt_1-battery_low/config", ("uhome2mqtt_1", "battery_low")),
+    "our entity of a device with a hyphen": ("lock/{base}/uhome2mqtt_a-b-lock/config", ("uhome2mqtt_a-b", "lock")),
+    "entity without a key": ("lock/{base}/uhome2mqtt_1/config", None),
+    "nobody's entity": ("lock/{base}/-lock/config", None),
+    "entity without a node": ("lock/uhome2mqtt_1/config", None),
+    "no config": ("device/uhome2mqtt_1/state", None),
+    "too short": ("device/config", None),
+    "nothing": ("", None),
 }
 
 
 @pytest.mark.parametrize("prefix", ["homeassistant", "home/assistant", "device"])
 @pytest.mark.parametrize(("rest", "expected"), CONFIGS.values(), ids=CONFIGS)
-def test_config_topics_are_known(prefix: str, rest: str, *, expected: bool) -> None:
-    """A device's config topic is told from others, whatever the discovery prefix."""
-    topics = Topics(base="b", discovery_prefix=prefix)
-    assert topics.is_discovery(f"{prefix}/{rest}") is expected
-    assert topics.is_discovery(topics.discovery("uhome2mqtt_1"))
+def test_config_topics_are_known(prefix: str, rest: str, expected: tuple[str, str | None] | None) -> None:
+    """Config topics of devices, and of our entities, are told from others, whatever the discovery prefix."""
+    topics = Topics(base="b/c", discovery_prefix=prefix)
+    assert topics.parse_discovery(f"{prefix}/{rest.replace('{base}', node_id('b/c'))}") == expected
+    assert topics.parse_discovery(topics.discovery("uhome2mqtt_1")) == ("uhome2mqtt_1", None)
+    assert topics.parse_discovery(topics.entity_discovery("lock", "uhome2mqtt_a-b", "x")) == ("uhome2mqtt_a-b", "x")
 
 
 @pytest.mark.parametrize("topic", ["device/x/config", "other/device/x/config", "homeassistant2/device/x/config"])
 def test_config_topics_below_another_prefix(topic: str) -> None:
     """A config topic below another prefix is none of ours."""
-    assert not _topics("b").is_discovery(topic)
+    assert _topics("b").parse_discovery(topic) is None
+
+
+def test_own_topics() -> None:
+    """Topics below the base topic, and config topics below the prefix, are those of this configuration."""
+    topics = Topics(base="b", discovery_prefix="ha")
+    assert all(map(topics.is_own, ("b/x", "b/bridge/state", "ha/device/x/config", "ha/lock/b/x-lock/config")))
+    assert not any(map(topics.is_own, ("b", "c/x", "ha2/device/x/config", "ha/lock/c/x-lock/config")))

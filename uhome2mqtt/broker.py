@@ -6,7 +6,7 @@ import asyncio
 import random
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -20,14 +20,15 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from uhome2mqtt import logs
+from uhome2mqtt.arrivals import received
+from uhome2mqtt.errors import BrokerError
 from uhome2mqtt.events import (
     BrokerConnected,
     BrokerDisconnected,
+    ConfigCleared,
     Event,
     HomeAssistantStarted,
-    MessageReceived,
     Publish,
-    Reply,
 )
 
 QUIET = 0.3
@@ -47,8 +48,8 @@ SETTLED_AFTER = 10.0
 
 VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 UNSUPPORTED_VERSION = 132
-LONGEST_REPLY_TOPIC, MOST_REPLY_LEVELS = 1024, 100
-"""Bytes, levels. mosquitto passes on a response topic of more than 200 levels, and hangs up on who publishes there."""
+NEVER_RETAINED = 2
+"""Retain handling: nothing that is retained already."""
 REFUSED = 0x80
 """Reason codes from here on are refusals."""
 
@@ -71,6 +72,7 @@ class Link:
     will_topic: str
     command_filters: tuple[str, ...]
     read_back_filters: tuple[str, ...]
+    config_filters: tuple[str, ...]
     status_topic: str | None
 
 
@@ -81,6 +83,7 @@ class Broker:
         self._link = link
         self._tell = tell
         self._outbox: deque[Publish] = deque()
+        self._unsent: list[Publish] = []
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -95,15 +98,16 @@ class Broker:
         """Publish in order, soon.
 
         Without a connection only events wait for the next one, which asserts all that is retained anyway: a login
-        that is needed, or the end of a command, must not go unheard because the broker was away.
+        that is needed, or the end of a command, must not go unheard because the broker was away. So do clears that
+        were on their way when the last connection was lost.
         """
         if self._connected or not message.retain:
             self._outbox.append(message)
             self._wanted.set()
         if self._connected:
             self._idle.clear()
-        elif len(self._outbox) > EVENTS_KEPT:
-            self._outbox.popleft()
+        elif sum(not waiting.retain for waiting in self._outbox) > EVENTS_KEPT:
+            self._outbox.remove(next(waiting for waiting in self._outbox if not waiting.retain))
 
     async def flushed(self) -> None:
         """Wait until everything has been published."""
@@ -131,7 +135,7 @@ class Broker:
     async def _session(self) -> None:
         """Hold one connection until it is lost."""
         version = self._link.protocols[self._protocol]
-        client = self._client(version, self._link.client_id, self._will())
+        client = _client(self._link, version, self._link.client_id, self._will())
         try:
             await client.__aenter__()
         except aiomqtt.MqttError as problem:
@@ -155,38 +159,18 @@ class Broker:
             self._connected = False
             self._protocol = self._best
             self._tell(BrokerDisconnected())
-        self._outbox = deque([message for message in self._outbox if not message.retain][-EVENTS_KEPT:])
+        events = [message for message in self._outbox if not message.retain][-EVENTS_KEPT:]
+        # Nobody asserts what is to be gone.
+        clears = [*self._unsent, *filter(_is_clear, self._outbox)]
+        self._outbox, self._unsent = deque(clears + events), []
         self._idle.set()
         say = self._log.warning if failures == 1 else self._log.debug
         say("broker_unreachable", host=self._link.host, port=self._link.port, why=_explained(problem), tries=failures)
 
     def _try_other_protocol(self, problem: aiomqtt.MqttError) -> None:
-        """Go on to the next version where the broker may not speak this one: some refuse it, some say nothing."""
-        silent = "timed out" in str(problem)
-        if silent or _code(problem) == UNSUPPORTED_VERSION:
+        """Go on to the next version where the broker may not speak this one."""
+        if _may_speak_another(problem):
             self._protocol = (self._protocol + 1) % len(self._link.protocols)
-
-    def _client(self, version: str, client_id: str, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
-        link, five = self._link, version == "5"
-        client = aiomqtt.Client(
-            link.host,
-            link.port,
-            username=link.username,
-            password=link.password,
-            identifier=client_id,
-            protocol=VERSIONS[version],
-            will=will,
-            clean_session=None if five else True,
-            # 3.1.1 has no clean start, and this is how the client library is told that none is given.
-            clean_start=True if five else MQTT_CLEAN_START_FIRST_ONLY,
-            transport=link.transport,
-            websocket_path=link.path,
-            tls_context=link.tls,
-            keepalive=link.keepalive,
-            timeout=ANSWER_WITHIN,
-        )
-        client.pending_calls_threshold = 2 * IN_FLIGHT
-        return client
 
     def _will(self) -> aiomqtt.Will:
         return aiomqtt.Will(self._link.will_topic, "offline", qos=1, retain=True)
@@ -198,23 +182,27 @@ class Broker:
         deliver a command twice.
         """
         retained: dict[str, bytes] = {}
-        client = self._client(version, f"{self._link.client_id}-read")
         try:
-            async with client:
-                for topic in self._link.read_back_filters:
-                    await client.subscribe(topic)
-                await _collect(client, retained)
+            client = _client(self._link, version, f"{self._link.client_id}-read")
+            await _read(client, self._link.read_back_filters, retained)
         except aiomqtt.MqttError as problem:
             self._log.warning("read_back_failed", why=_explained(problem), hint="tried again at the next connection")
             return retained, False
         return retained, True
 
     async def _subscribe(self, client: aiomqtt.Client, version: str) -> None:
-        filters = [*self._link.command_filters, *([self._link.status_topic] if self._link.status_topic else [])]
-        for topic in filters:
+        link = self._link
+        for topic in (*link.command_filters, *link.config_filters, *([link.status_topic] if link.status_topic else ())):
             if version == "5":
+                commands = topic in link.command_filters
                 # With the flag as published, a command that its sender marks as retained is known even when it is live.
-                options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=topic != self._link.status_topic)
+                # Of configs only what changes from now on is of interest.
+                options = SubscribeOptions(
+                    qos=1,
+                    noLocal=True,
+                    retainAsPublished=commands,
+                    retainHandling=NEVER_RETAINED if topic in link.config_filters else 0,
+                )
                 codes = await client.subscribe(topic, options=options)
             else:
                 codes = await client.subscribe(topic, qos=1)
@@ -224,10 +212,14 @@ class Broker:
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
             topic = str(message.topic)
-            if topic != self._link.status_topic:
-                self._tell(_received(topic, message))
-            elif message.payload == b"online" and not message.retain:
-                self._tell(HomeAssistantStarted())
+            if topic == self._link.status_topic:
+                if message.payload == b"online" and not message.retain:
+                    self._tell(HomeAssistantStarted())
+            elif any(message.topic.matches(config) for config in self._link.config_filters):
+                if not message.payload:
+                    self._tell(ConfigCleared(topic=topic))
+            else:
+                self._tell(received(topic, message))
 
     async def _send(self, client: aiomqtt.Client, version: str) -> None:
         """Publish what is in the outbox in order, with so many in flight that no acknowledgement is waited for."""
@@ -258,10 +250,65 @@ class Broker:
             properties = Properties(PacketTypes.PUBLISH)
             properties.CorrelationData = message.correlation
         qos = self._link.qos if message.qos is None else message.qos
+        if _is_clear(message):
+            self._unsent.append(message)
         try:
             await client.publish(message.topic, message.payload, qos, message.retain, properties)
         except ValueError as problem:
             self._log.error("publish_refused", topic=message.topic, why=str(problem))
+        # Where the connection is lost meanwhile, this is not reached.
+        if _is_clear(message):
+            self._unsent.remove(message)
+
+
+def _client(link: Link, version: str, client_id: str, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
+    five = version == "5"
+    client = aiomqtt.Client(
+        link.host,
+        link.port,
+        username=link.username,
+        password=link.password,
+        identifier=client_id,
+        protocol=VERSIONS[version],
+        will=will,
+        clean_session=None if five else True,
+        # 3.1.1 has no clean start, and this is how the client library is told that none is given.
+        clean_start=True if five else MQTT_CLEAN_START_FIRST_ONLY,
+        transport=link.transport,
+        websocket_path=link.path,
+        tls_context=link.tls,
+        keepalive=link.keepalive,
+        timeout=ANSWER_WITHIN,
+    )
+    client.pending_calls_threshold = 2 * IN_FLIGHT
+    return client
+
+
+async def read_retained(link: Link, filters: Collection[str]) -> dict[str, bytes]:
+    """Give what the broker retains on some topics, over a short connection; or raise BrokerError."""
+    why = ""
+    for version in link.protocols:
+        retained: dict[str, bytes] = {}
+        try:
+            refused = await _read(_client(link, version, link.client_id), filters, retained)
+        except (aiomqtt.MqttError, UnicodeError) as problem:
+            why = _explained(problem)
+            if not _may_speak_another(problem):
+                break
+        else:
+            if refused:
+                why = f"the broker does not let this user read {', '.join(refused)}: see its access rules"
+                break
+            return retained
+    raise BrokerError(f"{link.host}:{link.port}: {why}")
+
+
+async def _read(client: aiomqtt.Client, filters: Collection[str], retained: dict[str, bytes]) -> list[str]:
+    """Collect what is retained; gives the filters that were refused."""
+    async with client:
+        codes = [(topic, await client.subscribe(topic)) for topic in filters]
+        await _collect(client, retained)
+    return [topic for topic, granted in codes if any(_value(code) >= REFUSED for code in granted)]
 
 
 @asynccontextmanager
@@ -302,32 +349,16 @@ async def _collect(client: aiomqtt.Client, retained: dict[str, bytes]) -> None:
             retained[str(message.topic)] = message.payload
 
 
-def _received(topic: str, message: aiomqtt.Message) -> MessageReceived:
-    properties = message.properties
-    expiry = getattr(properties, "MessageExpiryInterval", None)
-    reply = getattr(properties, "ResponseTopic", None)
-    usable = isinstance(reply, str) and _can_be_published_to(reply)
-    return MessageReceived(
-        topic=topic,
-        payload=message.payload,
-        retained=message.retain,
-        expiry=None if expiry is None else float(expiry),
-        reply=Reply(topic=str(reply), correlation=getattr(properties, "CorrelationData", None)) if usable else None,
-    )
+def _is_clear(message: Publish) -> bool:
+    return message.retain and not message.payload
 
 
-def _can_be_published_to(topic: str) -> bool:
-    """Tell whether no broker hangs up on us for a topic that somebody wants his answer on."""
-    return (
-        topic.isprintable()
-        and not topic.startswith("$")
-        and not set(topic) & set("+#")
-        and 0 < len(topic.encode(errors="replace")) <= LONGEST_REPLY_TOPIC
-        and topic.count("/") < MOST_REPLY_LEVELS
-    )
+def _may_speak_another(problem: BaseException) -> bool:
+    """Tell whether the broker may not speak this version of MQTT: some refuse it, some say nothing."""
+    return "timed out" in str(problem) or _code(problem) == UNSUPPORTED_VERSION
 
 
-def _explained(problem: aiomqtt.MqttError) -> str:
+def _explained(problem: BaseException) -> str:
     """Say what a person can do about the refusals that a person can do something about."""
     hints = {
         134: "user name or password are wrong: see mqtt.username and mqtt.password",

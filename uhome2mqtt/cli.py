@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import math
 import os
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from uhome2mqtt import __version__, logs
-from uhome2mqtt.errors import CloudError, SettingsError, UhomeToMqttError
+from uhome2mqtt.errors import BrokerError, CloudError, SettingsError, UhomeToMqttError
 from uhome2mqtt.model import FailureKind
 from uhome2mqtt.settings import Settings, load
 from uhome2mqtt.threads import Abandonable
@@ -31,7 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.print_help()
         sys.exit(OK)
     try:
-        sys.exit(options.run(options))
+        code = options.run(options)
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough; nothing must be flushed to him at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OK)
     except UhomeToMqttError as problem:
         print(f"uhome2mqtt: {problem}", file=sys.stderr)
         sys.exit(exit_code(problem))
@@ -46,6 +53,8 @@ def exit_code(problem: UhomeToMqttError) -> int:
             return CONFIG
         case CloudError():
             return NO_PERMISSION if problem.failure.kind is FailureKind.AUTHORIZATION else UNAVAILABLE
+        case BrokerError():
+            return UNAVAILABLE
         case _:
             return UNEXPECTED
 
@@ -67,6 +76,21 @@ def _parser() -> argparse.ArgumentParser:
     devices = _with_config(commands.add_parser("devices", help="list what the account exposes"), _devices)
     devices.add_argument("--json", action="store_true", help="as JSON")
     devices.add_argument("--redact", action="store_true", help="without ids and names, to show to others")
+    asyncapi = _with_config(
+        commands.add_parser("asyncapi", help="print all topics and payloads as AsyncAPI"), _asyncapi
+    )
+    asyncapi.add_argument("--yaml", action="store_true", help="as YAML instead of JSON")
+    discovery = _with_config(
+        commands.add_parser("discovery", help="print what is retained for Home Assistant, or what is wrong with it"),
+        _discovery,
+    )
+    discovery.add_argument("--lint", action="store_true", help="hold it against Home Assistant's rules")
+    discovery.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="what mosquitto_sub -v printed, instead of a broker; - for standard input",
+    )
     _demo_parser(commands.add_parser("demo", help="try everything: simulated cloud, broker and bridge on this machine"))
     _simulate_parser(commands.add_parser("simulate", help="run the simulated cloud alone, for tests of your own"))
     return parser
@@ -187,6 +211,44 @@ def _devices(options: argparse.Namespace) -> int:
     settings = _settings(options)
     print(asyncio.run(describe_devices(settings, as_json=options.json, redact=options.redact, note=_note)))
     return OK
+
+
+def _asyncapi(options: argparse.Namespace) -> int:
+    import yaml
+
+    from uhome2mqtt.compose import asyncapi_document
+
+    text = json.dumps(asyncapi_document(_settings(options)), indent=2, ensure_ascii=False)
+    # Read once more, or YAML would name whatever occurs twice and refer to it.
+    print(
+        yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True, width=120).rstrip()
+        if options.yaml
+        else text
+    )
+    return OK
+
+
+def _discovery(options: argparse.Namespace) -> int:
+    from uhome2mqtt.announced import in_files, on_broker, problems
+
+    settings = _settings(options)
+    try:
+        if options.files:
+            found = in_files(settings, options.files, by_name=options.lint)
+        else:
+            found = asyncio.run(on_broker(settings, by_name=options.lint))
+    except OSError as problem:
+        print(f"uhome2mqtt discovery: {problem}", file=sys.stderr)
+        return USAGE
+    if not found:
+        print(f"uhome2mqtt discovery: no config of a bridge on {settings.mqtt.base_topic}", file=sys.stderr)
+        return USAGE
+    wrong = problems(settings, found) if options.lint else []
+    for line in wrong if options.lint else (f"{topic} {payload}" for topic, payload in found.items()):
+        print(line)
+    if options.lint and not wrong:
+        print(f"{len(found)} configs looked at: Home Assistant takes them all")
+    return UNEXPECTED if wrong else OK
 
 
 def _demo(options: argparse.Namespace) -> int:

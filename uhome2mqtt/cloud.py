@@ -113,8 +113,10 @@ class Cloud:
         timeout: float,
         auth_method: Literal["header", "body"] = "header",
         ledger: Ledger | None = None,
+        names: uhome.LightNames = uhome.GUESSED,
     ) -> None:
         self._ledger = ledger or Ledger()
+        self._names = names
         self._http = http
         self._tokens = tokens
         self._url = url
@@ -133,7 +135,7 @@ class Cloud:
     async def query(self, devices: Iterable[Device]) -> tuple[Report, ...]:
         """Get the states of some devices, in one request."""
         call = _Call(operation=Operation.QUERY, kind="query", payload=uhome.query_payload(devices))
-        return await self._decoded(call, uhome.decode_reports)
+        return await self._decoded(call, lambda reply: uhome.decode_reports(reply, self._names))
 
     async def commands(
         self, orders: Sequence[tuple[Device, Command]], left: Callable[[], float] = _for_ever
@@ -146,9 +148,9 @@ class Cloud:
         devices = {device.id for device, _ in orders}
         if len(devices) != len(orders):
             raise ValueError("a device occurs twice: which of its commands comes first would be open")
-        payload = uhome.command_payload(orders)
+        payload = uhome.command_payload(orders, self._names)
         call = _Call(operation=Operation.COMMAND, kind="command", payload=payload, repeatable=False, left=left)
-        return await self._decoded(call, lambda reply: uhome.decode_command_replies(reply, devices))
+        return await self._decoded(call, lambda reply: uhome.decode_command_replies(reply, devices, self._names))
 
     async def lock_users(self, device: Device, action: Command, left: Callable[[], float] = _for_ever) -> UsersReply:
         """Ask or order something about the codes of a lock; no error shows the code that was sent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import ssl
 import time
@@ -15,6 +16,7 @@ import httpx
 from pydantic import SecretStr
 
 from uhome2mqtt import __version__, logs, oauth
+from uhome2mqtt.asyncapi import document
 from uhome2mqtt.broker import Broker, Link
 from uhome2mqtt.cloud import Cloud, http_client
 from uhome2mqtt.cloud_requests import PushAddress
@@ -25,12 +27,14 @@ from uhome2mqtt.events import LoggedIn
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.logins import Logins, Problem
 from uhome2mqtt.metrics import exposition
+from uhome2mqtt.model import Announced, Discovery, Json
 from uhome2mqtt.push_secrets import PushSecrets
 from uhome2mqtt.refresh_worker import refresher
-from uhome2mqtt.settings import Settings, json_schema, not_effective, redacted
+from uhome2mqtt.settings import Settings, json_schema, redacted
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.topics import Topics
+from uhome2mqtt.uhome import LightNames
 from uhome2mqtt.web import LOCAL_HOSTS, Certificate, Condition, Guard, Receiver, Site, WebServer, site_app
 
 STOP_WITHIN = 4.4
@@ -47,8 +51,6 @@ async def run_bridge(
     settings.require_client()
     tls, certificate = _tls(settings), _certificate(settings)
     log = logs.get_logger()
-    for key in not_effective(settings):
-        log.warning("setting_without_effect", key=key, hint="this version does not support it yet")
     state = StateDir(settings.state_dir)
     config = engine_config(settings)
     async with http_client(settings.uhome.timeout) as http:
@@ -57,16 +59,17 @@ async def run_bridge(
         cloud = open_cloud(settings, http, tokens, ledger)
         push = _push(settings)
         accepts = (lambda _given: False) if push is None else push.secrets.accepts
-        engine = Engine(config, state.pins(), random.random, accepts)
+        announced = state.announced()
+        engine = Engine(config, state.pins(), random.random, accepts, announced)
         daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size, push)
-        link = _link(settings, config.topics, tls, settings.mqtt.client_id or state.client_id())
+        link = _link(settings, config, announced, tls, settings.mqtt.client_id or state.client_id())
         log.info("started", version=__version__, broker=settings.mqtt.url, base_topic=settings.mqtt.base_topic)
         if begun is not None:
             begun(daemon)
         beside: list[Work] = [tokens.keep_fresh]
         if settings.web.enabled:
             path = settings.notifications.path
-            receiver = None if path is None else Receiver(path, accepts, daemon.notify)
+            receiver = None if path is None else Receiver(path, accepts, daemon.notify, names=light_names(settings))
             site = _site(settings, http, tokens, ledger, engine, receiver)
             beside += _web_works(settings, site, certificate)
         await daemon.run(Broker(link, daemon.tell), stopping, beside)
@@ -147,7 +150,13 @@ def open_cloud(settings: Settings, http: httpx.AsyncClient, tokens: Tokens, ledg
         timeout=settings.uhome.timeout,
         auth_method=settings.uhome.auth_method,
         ledger=ledger,
+        names=light_names(settings),
     )
+
+
+def light_names(settings: Settings) -> LightNames:
+    """Say what the cloud calls the colours of lights."""
+    return LightNames(**settings.lights.model_dump())
 
 
 def open_tokens(
@@ -188,14 +197,24 @@ def secrets_of(settings: Settings) -> list[str]:
     return [secret.get_secret_value() for secret in held if secret is not None]
 
 
+def topics_of(settings: Settings) -> Topics:
+    """Say where the topics of a bridge with these settings are."""
+    return Topics(base=settings.mqtt.base_topic, discovery_prefix=settings.homeassistant.discovery_prefix)
+
+
+def asyncapi_document(settings: Settings) -> dict[str, Json]:
+    """Describe the topics and payloads of a bridge with these settings."""
+    return document(topics_of(settings), settings.mqtt.qos, settings.homeassistant.status_topic)
+
+
 def engine_config(settings: Settings) -> EngineConfig:
     """Tell the engine what it needs of the settings."""
     allow = {} if settings.commands.allow == "all" else settings.commands.allow
     return EngineConfig(
-        topics=Topics(base=settings.mqtt.base_topic, discovery_prefix=settings.homeassistant.discovery_prefix),
+        topics=topics_of(settings),
         qos=settings.mqtt.qos,
         json_state=settings.mqtt.json_state,
-        discovery=settings.homeassistant.discovery != "off",
+        discovery=Discovery(settings.homeassistant.discovery),
         poll_interval=settings.polling.interval,
         push_interval=settings.polling.interval_push_healthy,
         push=settings.notifications.public_url is not None,
@@ -210,6 +229,7 @@ def engine_config(settings: Settings) -> EngineConfig:
             device_id: Override(topic=device.topic, name=device.name, enabled=device.enabled)
             for device_id, device in settings.devices.items()
         },
+        light_names=light_names(settings),
         login_hint=_login_hint(settings),
         about={
             "version": __version__,
@@ -217,6 +237,7 @@ def engine_config(settings: Settings) -> EngineConfig:
             "settings": redacted(settings),
             "config_schema": json_schema(),
         },
+        asyncapi=json.dumps(asyncapi_document(settings), ensure_ascii=False, separators=(",", ":")),
     )
 
 
@@ -230,8 +251,20 @@ def _login_hint(settings: Settings) -> str:
     return f"open {where} in a browser, or {command}"
 
 
-def _link(settings: Settings, topics: Topics, tls: ssl.SSLContext | None, client_id: str) -> Link:
-    mqtt, endpoint = settings.mqtt, settings.mqtt.endpoint
+def reading_link(settings: Settings, client_id: str) -> Link:
+    """Say where the broker is to somebody who only wants to read what it retains."""
+    return _link(settings, engine_config(settings), Announced(), _tls(settings), client_id)
+
+
+def _link(
+    settings: Settings, config: EngineConfig, announced: Announced, tls: ssl.SSLContext | None, client_id: str
+) -> Link:
+    mqtt, endpoint, topics = settings.mqtt, settings.mqtt.endpoint, config.topics
+    discovering = config.discovery is not Discovery.OFF
+    read_back = dict.fromkeys(topics.read_back_filters)
+    if announced.layout is not None:
+        earlier = Topics(base=announced.base, discovery_prefix=announced.prefix)
+        read_back |= dict.fromkeys(earlier.read_back_filters)
     return Link(
         host=endpoint.host,
         port=endpoint.port,
@@ -246,8 +279,9 @@ def _link(settings: Settings, topics: Topics, tls: ssl.SSLContext | None, client
         qos=mqtt.qos,
         will_topic=topics.bridge_state,
         command_filters=topics.command_filters,
-        read_back_filters=topics.read_back_filters,
-        status_topic=settings.homeassistant.status_topic if settings.homeassistant.discovery != "off" else None,
+        read_back_filters=tuple(read_back),
+        config_filters=topics.discovery_filters if discovering else (),
+        status_topic=settings.homeassistant.status_topic if discovering else None,
     )
 
 

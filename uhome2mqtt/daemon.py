@@ -31,6 +31,7 @@ from uhome2mqtt.events import (
     Publish,
     QueryStates,
     RegisterPush,
+    SaveAnnounced,
     SavePins,
     SendCommand,
     SetLogLevel,
@@ -89,7 +90,7 @@ class Daemon:
         self._numbers = count()
         self._notifications = 0
         self._save_requests_at = 0.0
-        self._pins: SavePins | None = None
+        self._unsaved: dict[str, SavePins | SaveAnnounced] = {}
         self.stopped_at = 0.0
         self._saving: set[asyncio.Task[None]] = set()
         self._log = logs.get_logger()
@@ -175,9 +176,10 @@ class Daemon:
                 self._measure()
             case SetLogLevel():
                 logs.set_level(effect.level)
-            case SavePins():
-                self._pins = effect
-                self._saving.add(task := asyncio.create_task(self._supervise(self._save())))
+            case SavePins() | SaveAnnounced():
+                what = type(effect).__name__
+                self._unsaved[what] = effect
+                self._saving.add(task := asyncio.create_task(self._supervise(self._save(what))))
                 task.add_done_callback(self._saving.discard)
             case Note():
                 getattr(self._log, effect.level)(effect.event, **effect.fields)
@@ -206,17 +208,20 @@ class Daemon:
             self._keep_counts()
 
     def _keep_counts(self) -> None:
-        try:
-            self._state.save_requests(self._ledger.encode())
-        except StorageError as problem:
-            self._log.error("request_counts_not_saved", why=str(problem))
+        self._write("request_counts_not_saved", lambda: self._state.save_requests(self._ledger.encode()))
 
-    async def _save(self) -> None:
-        """Keep the newest pins; of several that wait, the last writes for all."""
-        pins, self._pins = self._pins, None
-        if pins is None:
-            return
+    async def _save(self, what: str) -> None:
+        """Keep the newest of its kind; of several that wait, the last writes for all."""
+        match self._unsaved.pop(what, None):
+            case SavePins(pins=pins):
+                self._write("pins_not_saved", lambda: self._state.save_pins(pins))
+            case SaveAnnounced(announced=announced):
+                self._write("discovery_not_saved", lambda: self._state.save_announced(announced))
+            case None:
+                pass
+
+    def _write(self, failed: str, write: Callable[[], None]) -> None:
         try:
-            self._state.save_pins(pins.pins)
+            write()
         except StorageError as problem:
-            self._log.error("pins_not_saved", why=str(problem))
+            self._log.error(failed, why=str(problem))

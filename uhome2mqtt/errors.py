@@ -82,6 +82,10 @@ class CloudError(UhomeToMqttError):
         self.failure = failure
 
 
+class BrokerError(UhomeToMqttError):
+    """The broker could not be asked for what it retains."""
+
+
 class StorageError(UhomeToMqttError):
     """A file of the state directory could not be read or written."""
 

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from uhome2mqtt.model import Command, Device, DeviceError, Failure, Json, Notification, Pin, Report, Source, UsersReply
+from uhome2mqtt.model import (
+    Announced,
+    Command,
+    Device,
+    DeviceError,
+    Failure,
+    Json,
+    Notification,
+    Pin,
+    Report,
+    Source,
+    UsersReply,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +67,13 @@ class BrokerDisconnected:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeAssistantStarted:
     """Home Assistant's birth message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigCleared:
+    """Somebody has emptied a retained topic below Home Assistant's discovery prefix; it may have been ourselves."""
+
+    topic: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +239,7 @@ CloudEvent: TypeAlias = (
     | PushRegistered
     | PushNotRegistered
 )
-BrokerEvent: TypeAlias = BrokerConnected | BrokerDisconnected | HomeAssistantStarted | MessageReceived
+BrokerEvent: TypeAlias = BrokerConnected | BrokerDisconnected | HomeAssistantStarted | ConfigCleared | MessageReceived
 ProcessEvent: TypeAlias = Started | HealthMeasured | Tick | StopRequested
 Event: TypeAlias = CloudEvent | BrokerEvent | ProcessEvent
 
@@ -305,6 +324,13 @@ class SavePins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaveAnnounced:
+    """Keep across restarts what Home Assistant has been told."""
+
+    announced: Announced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Say something in the log."""
 
@@ -314,4 +340,4 @@ class Note:
 
 
 CloudEffect: TypeAlias = SendCommand | QueryStates | ManageUsers | ListDevices | RegisterPush | IdentifyAccount
-Effect: TypeAlias = Publish | CloudEffect | MeasureHealth | SavePins | SetLogLevel | Note
+Effect: TypeAlias = Publish | CloudEffect | MeasureHealth | SavePins | SaveAnnounced | SetLogLevel | Note

@@ -31,7 +31,8 @@ FARTHEST_WEST = timedelta(hours=12)
 SCHEDULE = ("daterange", "weeks", "timerange", "limit")
 """Members of a temporary user; the cloud was seen to refuse one that lacks any of them."""
 
-_MEMBERS = ("name", "type", "password", *SCHEDULE)
+PERSON = ("name", "type", "password")
+_MEMBERS = (*PERSON, *SCHEDULE)
 _MEANT = {"code": "password", "pin": "password", "days": "weeks"}
 _ALWAYS: dict[str, Json] = {"weeks": [*DAYS], "timerange": ["00:00", "23:59"], "limit": 0}
 

@@ -74,7 +74,11 @@ _CODE = re.compile(r"\d{4,}")
 
 def quoted(given: Json) -> str:
     """Quote what somebody sent, cut to a readable length and without what may be a keypad code that went astray."""
-    text = masked(repr(given))
+    return shortened(masked(repr(given)))
+
+
+def shortened(text: str) -> str:
+    """Cut a text to a readable length."""
     return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 3]}..."
 
 
@@ -101,6 +105,28 @@ def attribute(capability: str, name: str) -> Attribute:
 def capability_of(name: Attribute) -> str:
     """Give the capability that an attribute belongs to: `st.lock`."""
     return name.rpartition(".")[0]
+
+
+COLOR_TEMP = attribute("st.colorTemperature", "temperature")
+RGB = attribute("st.color", "color")
+"""Names of the bridge's own: nobody has seen what the cloud calls these, so that the configuration says it."""
+
+_CHANNELS = ("r", "g", "b")
+_BRIGHTEST = 255
+
+
+def rgb_text(value: Json) -> str | None:
+    """Write a colour as `r,g,b`, given in that form or as an object of the three; anything else is none."""
+    if isinstance(value, str):
+        given: list[Json] = list(value.split(","))
+    elif isinstance(value, dict):
+        folded = {name.casefold(): channel for name, channel in value.items()}
+        # One more member, such as a white channel, makes another colour of it.
+        given = [folded[name] for name in _CHANNELS if name in folded] if len(value) == len(_CHANNELS) else []
+    else:
+        return None
+    channels = [number for number in map(whole_number, given) if number is not None and number <= _BRIGHTEST]
+    return ",".join(map(str, channels)) if len(channels) == len(given) == len(_CHANNELS) else None
 
 
 def canonical(value: Json) -> Json:
@@ -216,6 +242,46 @@ class Source(StrEnum):
     CONFIRM = "confirm"
 
 
+class Discovery(StrEnum):
+    """How devices are described to Home Assistant: one topic for a device, one for each entity, or both."""
+
+    DEVICE = "device"
+    ENTITY = "entity"
+    BOTH = "both"
+    OFF = "off"
+
+
+EVERYTHING = "*"
+"""Stands for all entities of a device."""
+
+
+class CloudStatus(StrEnum):
+    """How the cloud is doing."""
+
+    ONLINE = "online"
+    DEGRADED = "degraded"
+    """Some requests fail."""
+    OFFLINE = "offline"
+    """No request succeeds."""
+    UNAUTHORIZED = "unauthorized"
+    """Somebody has to log in."""
+
+
+class BridgeEvent(StrEnum):
+    """What the bridge tells everybody, besides commands for devices that there are not."""
+
+    DEVICE_ADDED = "device_added"
+    DEVICE_RENAMED = "device_renamed"
+    DEVICE_REMOVED = "device_removed"
+    DEVICE_EXCLUDED = "device_excluded"
+    """Somebody deleted a device, or an entity of it, in Home Assistant."""
+    DEVICE_RESTORED = "device_restored"
+    AUTHORIZATION_REQUIRED = "authorization_required"
+    AUTHORIZATION_RESTORED = "authorization_restored"
+    PUSH_UNHEALTHY = "push_unhealthy"
+    PUSH_RESTORED = "push_restored"
+
+
 class PushStatus(StrEnum):
     """Whether notifications can be relied on, as far as there is evidence."""
 
@@ -294,3 +360,17 @@ class Pin:
     name: str = ""
     alias: str = ""
     observed: frozenset[Attribute] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """What Home Assistant was last told, and where; kept across restarts.
+
+    `layout`: None where that is not known. `excluded`: what is told no more, since somebody deleted it there: device
+    id, or the empty string for the bridge itself, to the keys of its entities, or to `EVERYTHING`.
+    """
+
+    base: str = ""
+    prefix: str = ""
+    layout: Discovery | None = None
+    excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from uhome2mqtt import logs
 from uhome2mqtt.errors import StorageError
-from uhome2mqtt.model import Json, Pin, parse_json
+from uhome2mqtt.homeassistant import decode_announced, encode_announced
+from uhome2mqtt.model import Announced, Json, Pin, parse_json
 from uhome2mqtt.storage import ensure_private_directory, read_private, write_private
 from uhome2mqtt.topics import decode_pin
 
@@ -41,6 +42,14 @@ class StateDir:
             for device_id, pin in pins.items()
         }
         self._write("devices.json", {"version": VERSION, "devices": devices})
+
+    def announced(self) -> Announced:
+        """Read what Home Assistant was told; what is not readable of it counts as unknown."""
+        return decode_announced(self._document("discovery.json"))
+
+    def save_announced(self, announced: Announced) -> None:
+        """Keep what Home Assistant was told; raises StorageError."""
+        self._write("discovery.json", {**encode_announced(announced), "version": VERSION})
 
     def client_id(self) -> str:
         """Give the MQTT client id of this installation, made up at its first start."""

@@ -118,6 +118,10 @@ class Topics:
         return f"{self.base}/bridge/health"
 
     @property
+    def bridge_asyncapi(self) -> str:
+        return f"{self.base}/bridge/asyncapi"
+
+    @property
     def bridge_event(self) -> str:
         return f"{self.base}/bridge/event"
 
@@ -133,25 +137,43 @@ class Topics:
     def set(self, level: str, key: str) -> str:
         return f"{self.base}/{level}/{key}/set"
 
+    def set_all(self, level: str) -> str:
+        return f"{self.base}/{level}/set"
+
+    def get(self, level: str) -> str:
+        return f"{self.base}/{level}/get"
+
     def availability(self, level: str) -> str:
         return f"{self.base}/{level}/availability"
 
     def result(self, level: str) -> str:
         return f"{self.base}/{level}/result"
 
+    def bridge_request(self, name: str) -> str:
+        return f"{self.base}/bridge/request/{name}"
+
     def discovery(self, node: str) -> str:
+        """Give the config topic of a device."""
         return f"{self.discovery_prefix}/device/{node}/config"
+
+    def entity_discovery(self, platform: str, node: str, key: str) -> str:
+        """Give the config topic of one entity; the base topic stands in it for a filter that finds ours alone."""
+        return f"{self.discovery_prefix}/{platform}/{node_id(self.base)}/{node}-{key}/config"
 
     @property
     def command_filters(self) -> tuple[str, ...]:
         """Subscriptions for everything that asks a device, or the bridge itself, for something."""
-        base = self.base
-        return (f"{base}/+/+/set", f"{base}/+/set", f"{base}/+/get", f"{base}/bridge/request/#")
+        return (self.set("+", "+"), self.set_all("+"), self.get("+"), self.bridge_request("#"))
 
     @property
     def read_back_filters(self) -> tuple[str, ...]:
         """Subscriptions that find what the broker holds of an earlier run."""
-        return (f"{self.base}/#", f"{self.discovery_prefix}/device/+/config")
+        return (f"{self.base}/#", *self.discovery_filters)
+
+    @property
+    def discovery_filters(self) -> tuple[str, ...]:
+        """Subscriptions to the config topics of devices, and to those of our entities."""
+        return (f"{self.discovery_prefix}/device/+/config", f"{self.discovery_prefix}/+/{node_id(self.base)}/+/config")
 
     def parse_command(self, topic: str) -> SetTopic | GetTopic | RequestTopic | None:
         """Read a command topic; None for anything else."""
@@ -177,10 +199,24 @@ class Topics:
             case _:
                 return None
 
-    def is_discovery(self, topic: str) -> bool:
-        """Tell whether a topic is a device's config topic below the discovery prefix."""
-        levels = topic.removeprefix(f"{self.discovery_prefix}/").split("/")
-        return topic.startswith(f"{self.discovery_prefix}/device/") and len(levels) == 3 and levels[-1] == "config"  # noqa: PLR2004 - device, node, config
+    def parse_discovery(self, topic: str) -> tuple[str, str | None] | None:
+        """Read a config topic below the discovery prefix as (node, key); the key is None for that of a device.
+
+        No key has a hyphen in it. Whether a node is ours is not seen here.
+        """
+        prefix = f"{self.discovery_prefix}/"
+        match topic[len(prefix) :].split("/") if topic.startswith(prefix) else []:
+            case ["device", node, "config"]:
+                return node, None
+            case [_, base, entity, "config"] if base == node_id(self.base):
+                node, _, key = entity.rpartition("-")
+                return (node, key) if node and key else None
+            case _:
+                return None
+
+    def is_own(self, topic: str) -> bool:
+        """Tell whether a topic is below this base topic, or a config topic below this prefix."""
+        return topic.startswith(f"{self.base}/") or self.parse_discovery(topic) is not None
 
     def is_bridges_own(self, topic: str) -> bool:
         """Tell whether the bridge tells of itself on a topic; its answers to requests are not meant."""

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from uhome2mqtt import engine
+from uhome2mqtt.engine.members import TAKES
 from uhome2mqtt.engine.requests import ACTIONS
-from uhome2mqtt.model import Outcome
+from uhome2mqtt.model import LOG_LEVELS, Outcome
 from uhome2mqtt.topics import SetTopic
 
 from .page import DOCS, TOPICS, blocks, first_column, section
@@ -20,6 +21,19 @@ def test_requests() -> None:
     """The table of requests has exactly the names that the bridge takes, in its order."""
     listed = [name for name in first_column(section("Requests to the bridge")) if name in ACTIONS or "/" in name]
     assert listed == list(ACTIONS)
+
+
+def test_members() -> None:
+    """The table of requests names every member of each, but for a user's, which have a table of their own."""
+    rows = re.findall(r"^\| `([^`]+)` \|([^|]*)\|", section("Requests to the bridge"), re.MULTILINE)
+    told = {name: set(re.findall(r"`(\w+)`", members)) for name, members in rows if name in TAKES}
+    assert len(told) > 10
+    for name in told.keys() - {"lock_users/add", "lock_users/update"}:
+        assert told[name] - {*LOG_LEVELS} == TAKES[name].keys()
+    users = first_column(section("Lock users"))
+    assert {word for word in users if word in TAKES["lock_users/update"]} == TAKES["lock_users/update"].keys() - {
+        "device"
+    }
 
 
 def test_words_of_errors() -> None:

@@ -41,7 +41,7 @@ from uhome2mqtt.events import (
     StatesReported,
     Tick,
 )
-from uhome2mqtt.model import Device, Failure, FailureKind, Notification, PushStatus, Report
+from uhome2mqtt.model import Device, Discovery, Failure, FailureKind, Notification, PushStatus, Report
 from uhome2mqtt.simulator.dice import Dice
 
 from .driver import BACK, FRONT, LAMP, PLUG, START, TOPICS, Driver, failure
@@ -195,7 +195,7 @@ class Day(Driver):
     """
 
     def __init__(self, regime: Regime) -> None:
-        config = EngineConfig(topics=TOPICS, push=regime.delay is not None, discovery=False, json_state=False)
+        config = EngineConfig(topics=TOPICS, push=regime.delay is not None, discovery=Discovery.OFF, json_state=False)
         super().__init__(config=config)
         self.regime = regime
         self.requests: Counter[str] = Counter()

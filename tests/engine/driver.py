@@ -2,8 +2,9 @@
 
 The driver records every effect, plays a broker that keeps what is retained, wakes the engine when it wants to be woken,
 and holds every test to the laws that are always true: no two requests of one device in flight, nothing sent that has
-ended or whose time has passed, exactly one final outcome, nothing unchanged published twice in a session, and nothing
-asked in the background while the cloud has said that it was asked too often.
+ended or whose time has passed, exactly one final outcome, nothing unchanged published twice in a session but once more
+for each birth of Home Assistant and for each config that replaced another, and nothing asked in the background while
+the cloud has said that it was asked too often.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from uhome2mqtt.events import (
     BrokerDisconnected,
     CommandAnswered,
     CommandFailed,
+    ConfigCleared,
     DeviceListFailed,
     DevicesListed,
     Effect,
     Event,
+    HomeAssistantStarted,
     IdentificationFailed,
     IdentifyAccount,
     ListDevices,
@@ -41,6 +44,7 @@ from uhome2mqtt.events import (
     QueryFailed,
     QueryStates,
     RegisterPush,
+    SaveAnnounced,
     SavePins,
     SendCommand,
     SetLogLevel,
@@ -51,6 +55,7 @@ from uhome2mqtt.events import (
     UsersFailed,
 )
 from uhome2mqtt.model import (
+    Announced,
     Device,
     DeviceError,
     Failure,
@@ -106,11 +111,16 @@ class Driver:
     """An engine, its clock, its broker and its cloud."""
 
     def __init__(
-        self, *, config: EngineConfig | None = None, pins: Mapping[str, Pin] | None = None, chance: float = 0.5
+        self,
+        *,
+        config: EngineConfig | None = None,
+        pins: Mapping[str, Pin] | None = None,
+        announced: Announced | None = None,
+        chance: float = 0.5,
     ) -> None:
         self.config = config or EngineConfig(topics=TOPICS)
         self.chance = chance
-        self.engine = Engine(self.config, pins or {}, lambda: self.chance, lambda given: given == SECRET)
+        self.engine = Engine(self.config, pins or {}, lambda: self.chance, lambda given: given == SECRET, announced)
         self.registering = False
         self.registrations: list[tuple[float, RegisterPush]] = []
         self.monotonic = START
@@ -129,6 +139,7 @@ class Driver:
         self.identified = 0
         self.measured = 0
         self.pins: Mapping[str, Pin] = {}
+        self.announced = announced or Announced()
         self.open: dict[int, QueryStates] = {}
         self.in_flight: dict[int, SendCommand] = {}
         self.ended: Counter[int] = Counter()
@@ -136,6 +147,8 @@ class Driver:
         self.marked = START
         self.held_until = 0.0
         self._told: dict[str, str] = {}
+        self._replaced: set[str] = set()
+        self._repeated: set[str] | None = None
 
     # --- time ---
 
@@ -148,20 +161,23 @@ class Driver:
         if isinstance(event, BrokerConnected | BrokerDisconnected):
             self.connected = isinstance(event, BrokerConnected)
             self._told = {}
+        if isinstance(event, ConfigCleared):
+            self.broker.pop(event.topic, None)
+            self._told.pop(event.topic, None)
+        if isinstance(event, HomeAssistantStarted):
+            self._repeated = set()
         if isinstance(event, DeviceListFailed | QueryFailed | CommandFailed | UsersFailed):
             self._refused(event.failure)
         effects = self.engine.handle(event, self.now)
-        asserting = any(
-            isinstance(effect, Publish) and (effect.topic == TOPICS.bridge_state or '"device_added"' in effect.payload)
-            for effect in effects
-        )
         for effect in effects:
             if isinstance(event, MessageReceived) and isinstance(effect, Note) and effect.event == "command_received":
                 self._admitted(event, effect)
             if isinstance(effect, Note) and effect.event in FINAL and "id" in effect.fields:
                 self._ended(effect)
+        # What an earlier run left may be said again by a device that is new to this one.
+        fresh = any(isinstance(effect, Publish) and '"device_added"' in effect.payload for effect in effects)
         for effect in effects:
-            self._record(effect, asserting=asserting)
+            self._record(effect, fresh=fresh)
         return effects
 
     def advance(self, seconds: float) -> None:
@@ -353,13 +369,13 @@ class Driver:
             wanted = 60.0 if failure.retry_after is None else min(failure.retry_after, 3600.0)
             self.held_until = max(self.held_until, self.monotonic + wanted)
 
-    def _record(self, effect: Effect, *, asserting: bool) -> None:
+    def _record(self, effect: Effect, *, fresh: bool) -> None:
         background = isinstance(effect, QueryStates) and effect.source is Source.QUERY
         if background or isinstance(effect, ListDevices | IdentifyAccount | RegisterPush):
             assert self.monotonic >= self.held_until, "something was asked in the background during a hold"
         match effect:
             case Publish():
-                self._published(effect, asserting=asserting)
+                self._published(effect, fresh=fresh)
             case SendCommand():
                 self._sent(effect)
             case QueryStates():
@@ -377,6 +393,8 @@ class Driver:
                 self.measured += 1
             case SavePins():
                 self.pins = effect.pins
+            case SaveAnnounced():
+                self.announced = effect.announced
             case ManageUsers():
                 self._managed(effect)
             case SetLogLevel():
@@ -384,13 +402,22 @@ class Driver:
             case Note():
                 self.notes.append(effect)
 
-    def _published(self, publish: Publish, *, asserting: bool) -> None:
+    def _published(self, publish: Publish, *, fresh: bool) -> None:
         self.published.append(publish)
         if not publish.retain or not self.connected:
             return
         if publish.payload:
-            fresh = asserting or self._told.get(publish.topic) != publish.payload
-            assert fresh, f"{publish.topic} was published twice"
+            before = self._told.get(publish.topic)
+            if before == publish.payload and publish.topic in self._replaced:
+                self._replaced.discard(publish.topic)
+            elif not fresh and before == publish.payload:
+                assert self._repeated is not None, f"{publish.topic} was published twice"
+                assert publish.topic not in self._repeated, f"{publish.topic} was published thrice"
+                self._repeated.add(publish.topic)
+            if publish.topic == TOPICS.bridge_state:
+                self._repeated = None
+            if before not in {None, publish.payload} and publish.topic.endswith("/config"):
+                self._replaced.add(publish.topic)
             self.broker[publish.topic] = self._told[publish.topic] = publish.payload
         else:
             self.broker.pop(publish.topic, None)

@@ -12,7 +12,7 @@ from uhome2mqtt.catalogue.attributes import (
     LOCK_STATE,
     SWITCH,
 )
-from uhome2mqtt.model import Device, DeviceError, Json, Report
+from uhome2mqtt.model import COLOR_TEMP, RGB, Device, DeviceError, Json, Report
 
 ATTRIBUTES = {
     "lock": LOCK_STATE,
@@ -22,6 +22,8 @@ ATTRIBUTES = {
     "switch": SWITCH,
     "level": LEVEL,
     "brightness": BRIGHTNESS,
+    "color_temp": COLOR_TEMP,
+    "rgb": RGB,
     "health": HEALTH,
 }
 

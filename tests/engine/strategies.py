@@ -26,7 +26,26 @@ CODE = "73519264"
 LEVELS = {"front": FRONT.id, "back": BACK.id, "lamp": LAMP.id, "plug": PLUG.id}
 
 words: st.SearchStrategy[Json] = st.sampled_from(
-    ["Locked", "unlocked", "LOCKED", "Jammed", "Online", "Offline", "on", "off", "open", "closed", 0, 1, 2, 5, 50, "3"]
+    [
+        "Locked",
+        "unlocked",
+        "LOCKED",
+        "Jammed",
+        "Online",
+        "Offline",
+        "on",
+        "off",
+        "open",
+        "closed",
+        0,
+        1,
+        2,
+        5,
+        50,
+        "3",
+        2000,
+        "1,2,3",
+    ]
 )
 leaves: st.SearchStrategy[Json] = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
@@ -51,13 +70,23 @@ records = st.builds(
     handle_type=st.sampled_from(["utec-lock", "utec-dimmer", "utec-switch", "unheard-of"]),
 ) | st.sampled_from(HOME)
 lists = st.lists(records, max_size=5, unique_by=lambda device: device.id)
-orders: st.SearchStrategy[Json] = st.sampled_from(["LOCK", "UNLOCK", "ON", "OFF", "TOGGLE", "passage", "normal", 7, 90])
+orders: st.SearchStrategy[Json] = st.sampled_from(
+    ["LOCK", "UNLOCK", "ON", "OFF", "TOGGLE", "passage", "normal", 7, 90, 2001, "1,2,3"]
+)
+lights = st.fixed_dictionaries(
+    {"state": orders},
+    optional={
+        "brightness": st.integers(-1, 101),
+        "color_temp": st.integers(1999, 2003),
+        "color": st.sampled_from(["1,2,3", {"r": 1, "g": 2, "b": 3}]),
+    },
+)
 members = st.fixed_dictionaries(
     {},
     optional={
         "value": orders | scraps,
         "lock": orders,
-        "light": orders | st.fixed_dictionaries({"state": orders, "brightness": st.integers(-1, 101)}),
+        "light": orders | lights,
         "state": orders,
         "brightness": orders,
         "transaction": st.sampled_from(["a", 1, 1e300]) | scraps,
@@ -76,7 +105,20 @@ topics = st.builds(
     st.tuples(
         st.just(BASE),
         st.sampled_from([*LEVELS, *LEVELS, "new", "nobody", "bridge", ""]),
-        st.sampled_from(["lock/set", "lock/set", "light/set", "switch/set", "brightness/set", "mode/set", "set", "get"])
+        st.sampled_from(
+            [
+                "lock/set",
+                "lock/set",
+                "light/set",
+                "switch/set",
+                "brightness/set",
+                "color_temp/set",
+                "rgb/set",
+                "mode/set",
+                "set",
+                "get",
+            ]
+        )
         | st.text(max_size=5),
     ),
 )

@@ -157,6 +157,7 @@ def test_a_component_leaves() -> None:
     assert components(goodbye)["light"] == {"platform": "light"}
     assert "switch" in components(goodbye)
     assert "light" not in components(config)
+    house.advance(5)
     assert f"{BASE}/lamp/light" not in house.broker
     published = [publish.topic for publish in house.published[before:]]
     assert published.index(f"{BASE}/lamp/light") > published.index(CONFIG, published.index(CONFIG) + 1)

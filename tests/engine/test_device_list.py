@@ -11,7 +11,7 @@ import pytest
 from uhome2mqtt.catalogue.attributes import LOCK_MODE, LOCK_STATE
 from uhome2mqtt.engine import EngineConfig, Override
 from uhome2mqtt.events import AccountIdentified, Effect, QueryEnded, SavePins, Started, StatesReported
-from uhome2mqtt.model import Device, FailureKind, Pin, Report, Source
+from uhome2mqtt.model import Device, Discovery, FailureKind, Pin, Report, Source
 
 from .driver import BACK, BASE, FRONT, TOPICS, Driver, running
 
@@ -221,7 +221,7 @@ def test_without_json_state() -> None:
 
 def test_without_discovery() -> None:
     """With discovery off nothing is published for Home Assistant."""
-    house = running(FRONT, config=EngineConfig(topics=TOPICS, discovery=False))
+    house = running(FRONT, config=EngineConfig(topics=TOPICS, discovery=Discovery.OFF))
     assert all(topic.startswith(f"{BASE}/") for topic in house.broker)
 
 

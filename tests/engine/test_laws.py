@@ -38,6 +38,7 @@ from uhome2mqtt.model import (
     Attribute,
     Device,
     DeviceError,
+    Discovery,
     FailureKind,
     Json,
     Pin,
@@ -74,8 +75,10 @@ HOME = (FRONT, BACK, LAMP, PLUG)
 class Bridge(RuleBasedStateMachine):
     """A bridge to which anything may happen."""
 
-    @initialize(disabled=st.booleans(), json_state=st.booleans(), discovery=st.booleans(), push=st.booleans())
-    def begin(self, *, disabled: bool, json_state: bool, discovery: bool, push: bool) -> None:
+    @initialize(
+        disabled=st.booleans(), json_state=st.booleans(), discovery=st.sampled_from(Discovery), push=st.booleans()
+    )
+    def begin(self, *, disabled: bool, json_state: bool, discovery: Discovery, push: bool) -> None:
         """Start with a pin for every device, so that its topic level is known here."""
         config = EngineConfig(
             topics=TOPICS,

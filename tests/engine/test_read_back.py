@@ -9,7 +9,7 @@ import pytest
 
 from uhome2mqtt.engine import EngineConfig, Override
 from uhome2mqtt.events import BrokerConnected, BrokerDisconnected, Started
-from uhome2mqtt.model import Device, FailureKind, Json, Pin
+from uhome2mqtt.model import Device, Discovery, FailureKind, Json, Pin
 from uhome2mqtt.topics import Topics
 
 from .driver import BACK, BASE, FRONT, LAMP, TOPICS, Driver, running
@@ -168,7 +168,7 @@ def test_an_unlisted_device_that_comes_back() -> None:
 
 def test_discovery_that_was_turned_off() -> None:
     """With discovery off, the config topics of an earlier run are cleared: the device's, then the bridge's."""
-    house = restarted(earlier_run(FRONT), EngineConfig(topics=TOPICS, discovery=False))
+    house = restarted(earlier_run(FRONT), EngineConfig(topics=TOPICS, discovery=Discovery.OFF))
     house.listed(FRONT)
     assert CONFIG not in house.broker
     house.listed(FRONT)
@@ -293,3 +293,23 @@ def test_a_failure_does_not_hurry_it() -> None:
     for kind in FailureKind:
         house.list_failed(kind)
     assert house["front/lock"] == "UNLOCKED"
+
+
+def test_levels_that_the_configuration_swaps() -> None:
+    """Devices that the configuration gives each other's topics never show each other's state."""
+    left = earlier_run(FRONT, BACK) | {f"{BASE}/front/lock": "LOCKED"}
+    overrides = {FRONT.id: Override(topic="back"), BACK.id: Override(topic="front")}
+    house = restarted(left, EngineConfig(topics=TOPICS, overrides=overrides))
+    house.listed(FRONT, BACK)
+    assert (house["front/lock"], house["back/lock"]) == ("None", "None")
+    house.report("back", lock="Locked", health="Online")
+    assert (house["front/lock"], house["back/lock"]) == ("LOCKED", "None")
+
+
+def test_a_level_that_the_configuration_takes() -> None:
+    """A device that is given the topic of another one does not show that one's state, and that one gets a new one."""
+    config = EngineConfig(topics=TOPICS, overrides={FRONT.id: Override(topic="back")})
+    house = restarted(earlier_run(FRONT, BACK), config)
+    house.listed(FRONT, BACK)
+    assert (house["back/lock"], house["back_2/lock"]) == ("None", "None")
+    assert house.below("front") == set()

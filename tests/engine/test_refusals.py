@@ -158,6 +158,25 @@ def test_unknown_device(topic: str) -> None:
     assert house.history("nobody/result") == []
 
 
+@pytest.mark.parametrize(
+    ("payload", "transaction"),
+    [
+        ('{"value": "LOCK", "transaction": "a"}', "a"),
+        ('{"transaction": 7}', 7),
+        ('{"value": "LOCK", "transaction": [1]}', None),
+        ("LOCK", None),
+        ("[1]", None),
+    ],
+)
+def test_the_transaction_of_what_is_refused_as_a_whole(payload: str, transaction: Json) -> None:
+    """Who is refused before anything of his message was read is told which transaction it was, if it had one."""
+    house = running(FRONT)
+    house.say("nobody/lock/set", payload)
+    assert house.bridge_events()[-1]["transaction"] == transaction
+    house.say("front/lock/set", payload, retained=True)
+    assert house.results("front")[-1]["transaction"] == transaction
+
+
 def test_a_light_takes_its_own_objects() -> None:
     """A light's object may stand alone, with transaction and time beside its members, or as `value`."""
     house = running(LAMP)

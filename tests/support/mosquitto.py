@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -9,6 +11,29 @@ from types import TracebackType
 from typing import Self
 
 from .patience import free_port, listening, wait_until
+
+
+def refusing(directory: Path, pattern: str) -> tuple[str, ...]:
+    """Give the settings of a broker that lets anybody in and refuses one subscription."""
+    program = shutil.which("mosquitto")
+    assert program is not None
+    plugin = next(Path(program).parent.parent.glob("lib*/**/mosquitto_dynamic_security.so"))
+    rules = directory / "rules.json"
+    refused = {"acltype": "subscribePattern", "topic": pattern, "allow": False}
+    allowed = dict.fromkeys(("publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"), True)
+    rules.write_text(
+        json.dumps(
+            {
+                "defaultACLAccess": allowed,
+                "anonymousGroup": "everybody",
+                "groups": [{"groupname": "everybody", "roles": [{"rolename": "limited"}]}],
+                "roles": [{"rolename": "limited", "acls": [refused]}],
+                "clients": [],
+            }
+        )
+    )
+    return "allow_anonymous true", f"plugin {plugin}", f"plugin_opt_config_file {rules}"
+
 
 ANYBODY = ("allow_anonymous true",)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uhome2mqtt.model import Attribute, Device, attribute, capability_of
+from uhome2mqtt.model import COLOR_TEMP, RGB, Attribute, Device, attribute, capability_of
 
 HEALTH = attribute("st.healthCheck", "status")
 LOCK_STATE = attribute("st.lock", "lockState")
@@ -13,12 +13,18 @@ SWITCH = attribute("st.switch", "switch")
 LEVEL = attribute("st.switchLevel", "level")
 BRIGHTNESS = attribute("st.brightness", "brightness")
 
-STALE, CONNECTIVITY, LAST_REPORTED = (
-    Attribute(f"BRIDGE.{found}") for found in ("stale", "connectivity", "last_reported")
+COLOR_MODES = {COLOR_TEMP: "color_temp", RGB: "rgb"}
+"""How a light shines whose colour was set last: by its temperature, also where both have changed at once."""
+
+STALE, CONNECTIVITY, LAST_REPORTED, COLOR_MODE = (
+    Attribute(f"BRIDGE.{found}") for found in ("stale", "connectivity", "last_reported", "color_mode")
 )
 """The bridge's own findings; no attribute of the cloud, all of which are case-folded, can take their place."""
 
-KNOWN = frozenset({HEALTH, LOCK_STATE, LOCK_MODE, BATTERY_LEVEL, DOOR, SWITCH, LEVEL, BRIGHTNESS})
+LIT = frozenset({LEVEL, BRIGHTNESS, *COLOR_MODES})
+"""What makes a light of a switch."""
+
+KNOWN = frozenset({HEALTH, LOCK_STATE, LOCK_MODE, BATTERY_LEVEL, DOOR, SWITCH}) | LIT
 
 _LOCK = frozenset({HEALTH, LOCK_STATE, BATTERY_LEVEL})
 
@@ -30,6 +36,7 @@ DOCUMENTED = {
     "utec-dimmer": frozenset({HEALTH, SWITCH, LEVEL}),
     "utec-switch": frozenset({HEALTH, SWITCH}),
     "utec-swtich": frozenset({HEALTH, SWITCH}),  # the spelling of the vendor's help centre
+    # Promises colours as well, which nobody has seen: they exist once they have been reported.
     "utec-light-rgbaw-br": frozenset({HEALTH, SWITCH, BRIGHTNESS}),
     # Named in samples only. Every bulb that anybody has captured was a switch with a level.
     "utec-bulb-color-rgbw": frozenset({HEALTH, SWITCH, LEVEL}),
@@ -59,4 +66,4 @@ def kind_of(known: frozenset[Attribute]) -> str:
         return "lock"
     if SWITCH not in known:
         return "device"
-    return "light" if known & {LEVEL, BRIGHTNESS} else "switch"
+    return "light" if known & LIT else "switch"

@@ -17,6 +17,7 @@ Values: TypeAlias = "Mapping[Attribute, Json]"
 class Intent:
     """What one accepted payload asks for.
 
+    `then`: commands that follow the first, each once the one before was accepted: the cloud takes one at a time.
     `expect`: canonical values whose report confirms the command, all of them. `uses`: the words and keys that
     the user's policy must allow. `transition`: what the key shows until one of `expect`'s attributes is
     reported with a value outside `steady`. `coalesce`: of several that wait, only the newest is worth
@@ -29,6 +30,7 @@ class Intent:
     transition: str | None = None
     steady: frozenset[Json] = frozenset()
     coalesce: bool = False
+    then: tuple[Command, ...] = ()
 
 
 Renderer: TypeAlias = Callable[[Values], Json]

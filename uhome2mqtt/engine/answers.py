@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.members import TAKES
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import Publish, Reply
@@ -43,8 +44,9 @@ class Request:
     about: str = ""
 
 
-def check_members(request: Request, *allowed: str) -> None:
+def check_members(request: Request) -> None:
     """Refuse a member that the request does not have: it would be left out without a word."""
+    allowed = [*TAKES[request.name]]
     for name in request.members:
         if name not in allowed:
             near = get_close_matches(name, allowed, n=1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from uhome2mqtt.engine import cloud_side, requests, users_side
+from uhome2mqtt.engine import announcing, cloud_side, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, House
-from uhome2mqtt.engine.read_back import forgotten, owners, pins_of
+from uhome2mqtt.engine.read_back import elsewhere, forgotten, owners, pins_of
 from uhome2mqtt.engine.response_topics import is_usable
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish
-from uhome2mqtt.topics import RequestTopic, SetTopic
+from uhome2mqtt.topics import RequestTopic, SetTopic, Topics
 
 BIRTH_DELAY = (0.5, 5.0)
 """Seconds, between them by chance: Home Assistant's start is busy, and other bridges answer it too."""
@@ -29,7 +29,10 @@ def connected(house: House, turn: Turn, event: BrokerConnected) -> None:
         cloud_side.devices_listed(house, turn, early)
     house.info["mqtt_protocol"] = event.protocol
     turn.touch_bridge()
-    _assert_everything(house, turn)
+    turn.assert_everything()
+    house.timers.cancel(Timer(BIRTH))
+    house.retained.connected = True
+    announcing.connected(house, turn)
 
 
 def home_assistant_started(house: House, turn: Turn) -> None:
@@ -41,12 +44,7 @@ def home_assistant_started(house: House, turn: Turn) -> None:
 def home_assistant_settled(house: House, turn: Turn) -> None:
     """Assert everything once more; without a connection the next one does."""
     if house.retained.connected:
-        _assert_everything(house, turn)
-
-
-def _assert_everything(house: House, turn: Turn) -> None:
-    turn.assert_everything()
-    turn.emit(Publish(topic=house.config.topics.bridge_state, payload="online", qos=1))
+        turn.assert_everything()
 
 
 def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
@@ -92,16 +90,32 @@ def stop(house: House, turn: Turn) -> None:
         house.commands.abandon(turn, node, "BRIDGE_STOPPED", "the bridge stops and can no longer follow this command")
         users_side.abandon(house, turn, node.device.id, "the bridge stops")
     requests.stop(house, turn)
+    house.arriving = False
+    turn.clears.extend(house.retained.sweep())
     turn.emit(Publish(topic=house.config.topics.bridge_state, payload="offline", qos=1))
 
 
 def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:
     topics = house.config.topics
     house.registry.adopt(pins_of(topics, retained))
-    house.left_over = owners(topics, retained, house.registry.pins)
-    house.earlier = {owner for owner in house.left_over.values() if owner is not None} - house.registry.nodes.keys()
-    configs = (topic for topic in house.left_over if topics.is_discovery(topic))
+    here = owners(topics, retained, house.registry.pins)
+    house.earlier = {owner for owner in here.values() if owner} - house.registry.nodes.keys()
+    house.announcer.foreign = frozenset(topic for topic in retained if topics.parse_discovery(topic)) - here.keys()
+    house.left_over = here | _elsewhere(house, turn, retained)
+    configs = [topic for topic in house.left_over if topics.parse_discovery(topic) is not None]
     house.retained.remember({topic: retained[topic].decode(errors="replace") for topic in configs})
     house.withdrawals = tuple(forgotten(topics, retained))
     house.read_back_at = turn.now.monotonic
     house.timers.set(Timer(FORGET), house.read_back_at + house.stale_after)
+
+
+def _elsewhere(house: House, turn: Turn, retained: Mapping[str, bytes]) -> dict[str, str | None]:
+    record, topics = house.announcer.record, house.config.topics
+    earlier = Topics(base=record.base, discovery_prefix=record.prefix)
+    if record.layout is None or earlier == topics:
+        return {}
+    if earlier.base != topics.base and retained.get(earlier.bridge_state) == b"online":
+        house.announcer.elsewhere_in_use = True
+        turn.note("warning", "earlier_base_topic_in_use", base=earlier.base, hint="another bridge is there: left alone")
+        return {}
+    return elsewhere(earlier, topics, retained, house.registry.pins)

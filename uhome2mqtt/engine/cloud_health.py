@@ -6,7 +6,7 @@ from uhome2mqtt.engine import health
 from uhome2mqtt.engine.house import ACCOUNT, EASE, LIST, POLL, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.model import Failure, FailureKind, Json
+from uhome2mqtt.model import BridgeEvent, Failure, FailureKind, Json
 
 
 def succeeded(house: House, turn: Turn) -> None:
@@ -21,7 +21,7 @@ def succeeded(house: House, turn: Turn) -> None:
     turn.touch_bridge()
     turn.note("info", "cloud_online", before=before)
     if unauthorized:
-        house.bridge_event(turn, "authorization_restored")
+        house.bridge_event(turn, BridgeEvent.AUTHORIZATION_RESTORED)
 
 
 def failed(house: House, turn: Turn, failure: Failure) -> None:
@@ -36,7 +36,7 @@ def failed(house: House, turn: Turn, failure: Failure) -> None:
     turn.touch_bridge()
     turn.note("warning", f"cloud_{after}", before=before, **why)
     if house.cloud.unauthorized and not unauthorized:
-        house.bridge_event(turn, "authorization_required", hint=house.config.login_hint, **why)
+        house.bridge_event(turn, BridgeEvent.AUTHORIZATION_REQUIRED, hint=house.config.login_hint, **why)
 
 
 def ease(house: House, turn: Turn) -> None:

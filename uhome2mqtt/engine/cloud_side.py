@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from uhome2mqtt.engine import background, cloud_health, push_side, reports, requests, users_side
+from uhome2mqtt.engine import announcing, background, cloud_health, push_side, reports, requests, users_side
 from uhome2mqtt.engine.cloud_state import pause
-from uhome2mqtt.engine.house import ACCOUNT, LIST, POLL, REGISTER, House
+from uhome2mqtt.engine.house import ACCOUNT, BRIDGE, LIST, POLL, REGISTER, House
 from uhome2mqtt.engine.policy import unmatched
 from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.timers import Timer
@@ -22,7 +22,7 @@ from uhome2mqtt.events import (
     QueryFailed,
     StatesReported,
 )
-from uhome2mqtt.model import Failure, FailureKind, Source
+from uhome2mqtt.model import BridgeEvent, Failure, FailureKind, Source
 
 LIST_AGAIN = 60.0
 """Seconds until a second device list decides whether a device that is missing is gone."""
@@ -47,13 +47,16 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
         return
     changes = house.registry.listed(event.devices, turn.now)
     _announce(house, turn, changes)
+    house.clear_moved(turn)
+    announcing.plan(house, turn)
     house.clear_left_over(turn)
+    announcing.settle(house, turn)
     turn.note("info", "devices_listed", devices=len(event.devices))
     if not event.devices:
         turn.note("warning", "no_devices", hint="select devices for the OpenAPI in the Xthings Home app")
     for subject in unmatched(house.config.allow, house.registry.nodes.values()):
         house.note_once(turn, "rule_for_nobody", subject, hint="commands.allow names no such kind or device")
-    turn.touched |= house.registry.nodes.keys()
+    turn.touch_in_bulk(house.registry.nodes)
     turn.touch_bridge()
     house.timers.set(Timer(LIST), turn.now.monotonic + _list_pause(house))
     background.heed_hints(house)
@@ -161,9 +164,9 @@ def command_failed(house: House, turn: Turn, event: CommandFailed) -> None:
 def _announce(house: House, turn: Turn, changes: Changes) -> None:
     nodes = house.registry.nodes
     for event, announced in (
-        ("device_added", [nodes[device_id] for device_id in changes.added]),
-        ("device_renamed", [nodes[device_id] for device_id in changes.renamed]),
-        ("device_removed", list(changes.removed)),
+        (BridgeEvent.DEVICE_ADDED, [nodes[device_id] for device_id in changes.added]),
+        (BridgeEvent.DEVICE_RENAMED, [nodes[device_id] for device_id in changes.renamed]),
+        (BridgeEvent.DEVICE_REMOVED, list(changes.removed)),
     ):
         for node in announced:
             house.bridge_event(turn, event, id=node.device.id, topic=node.level, name=node.name, kind=node.kind)
@@ -179,7 +182,7 @@ def _announce(house: House, turn: Turn, changes: Changes) -> None:
 
 
 def _list_pause(house: House) -> float:
-    absent = set((house.left_over or {}).values()) - house.registry.nodes.keys()
+    absent = set((house.left_over or {}).values()) - house.registry.nodes.keys() - {BRIDGE}
     if house.registry.anybody_missing or absent:
         return LIST_AGAIN
     return house.config.list_interval if house.registry.nodes else LIST_AGAIN_EMPTY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uhome2mqtt.errors import LOGIN_NEEDED
-from uhome2mqtt.model import Failure, FailureKind
+from uhome2mqtt.model import CloudStatus, Failure, FailureKind
 
 OFFLINE_AFTER = 3
 LONGEST_PAUSE = 900.0
@@ -14,14 +14,14 @@ _ANSWERS = frozenset({FailureKind.REJECTED, FailureKind.RATE_LIMITED})
 
 
 class CloudState:
-    """`online`, `degraded` (some requests fail), `offline` (none succeeds) or `unauthorized`.
+    """The status, and what it follows from.
 
     `failures`: how many there were in a row. `unauthorized`: whether a login has been missing since the last success,
     whatever failed since.
     """
 
     def __init__(self) -> None:
-        self.status = "offline"
+        self.status = CloudStatus.OFFLINE
         self.failures = 0
         self.unauthorized = False
         self._reached = False
@@ -29,12 +29,12 @@ class CloudState:
     @property
     def away(self) -> bool:
         """Whether several requests in a row got no answer at all."""
-        return self.failures >= OFFLINE_AFTER and self.status == "offline"
+        return self.failures >= OFFLINE_AFTER and self.status is CloudStatus.OFFLINE
 
     def succeeded(self) -> None:
         self.failures = 0
         self.unauthorized = False
-        self.status = "online"
+        self.status = CloudStatus.ONLINE
         self._reached = True
 
     def failed(self, failure: Failure) -> None:
@@ -47,11 +47,11 @@ class CloudState:
             self.failures = 1
         if failure.kind is FailureKind.AUTHORIZATION:
             self.unauthorized = True
-            self.status = "unauthorized"
+            self.status = CloudStatus.UNAUTHORIZED
         elif failure.kind in _ANSWERS or (self._reached and self.failures < OFFLINE_AFTER):
-            self.status = "degraded"
+            self.status = CloudStatus.DEGRADED
         else:
-            self.status = "offline"
+            self.status = CloudStatus.OFFLINE
 
 
 def pause(base: float, failures: int, chance: float, failure: Failure | None = None) -> float:

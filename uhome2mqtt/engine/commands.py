@@ -28,7 +28,7 @@ from uhome2mqtt.model import (
     Report,
     Source,
     canonical,
-    quoted,
+    shortened,
 )
 
 RETRY_AFTER = 1.0
@@ -68,10 +68,9 @@ class Commands:
 
     def admit(self, turn: Turn, node: Node, command: Pending) -> None:
         """Take a command that nothing speaks against, and send it unless another of the device is in flight."""
-        if command.intent.coalesce:
-            for waiting in self.of(node.device.id):
-                if waiting.phase is Phase.QUEUED and waiting.intent.coalesce and waiting.competes_with(command):
-                    self._end(turn, node, waiting, Outcome.SUPERSEDED)
+        for waiting in self.of(node.device.id):
+            if command.swallows(waiting):
+                self._end(turn, node, waiting, Outcome.SUPERSEDED)
         if command.key == "lock":
             command = self._advise(turn, node, command)
         self._pending[command.id] = command
@@ -86,6 +85,10 @@ class Commands:
         command = self._pending[event.command]
         if event.error is not None:
             self._refused(turn, node, command, event.error)
+        elif not command.is_last_part:
+            # What was reported so far may be older than what is sent now.
+            part = replace(command, part=command.part + 1, attempts=0, uncertain=None, met=frozenset())
+            self._go_on(turn, node, part)
         else:
             self._publish(turn, node, command, Outcome.ACCEPTED, None, command.warning or command.hint)
             self._await_report(turn, node, replace(command, accepted=True))
@@ -105,13 +108,13 @@ class Commands:
         if failure.kind is FailureKind.UNCERTAIN:
             command = replace(command, uncertain=failure.code)
         delay = _retry_delay(failure) if command.attempts == 1 and not command.expired(turn.now) else None
-        if command.satisfied:
+        if command.satisfied and command.is_last_part:
             self._await_report(turn, node, command)
         elif delay is not None:
             self._replace(turn, replace(command, phase=Phase.RETRYING))
             self._timers.set(Timer(RETRY, command.id), turn.now.monotonic + delay)
         elif command.uncertain is not None and failure.kind in {FailureKind.UNCERTAIN, FailureKind.UNREACHABLE}:
-            self._await_report(turn, node, command)
+            self._leave_open(turn, node, command)
         else:
             refused = failure.kind in {FailureKind.REJECTED, FailureKind.RATE_LIMITED}
             ended = Outcome.REJECTED if refused else Outcome.FAILED
@@ -124,7 +127,7 @@ class Commands:
         if not command.expired(turn.now):
             self._send(turn, node, command)
         elif command.uncertain is not None:
-            self._await_report(turn, node, command)
+            self._leave_open(turn, node, command)
         else:
             self._end(turn, node, command, Outcome.FAILED, "EXPIRED", "its time passed before it could be sent again")
         self._dispatch(turn, node)
@@ -227,10 +230,26 @@ class Commands:
             if older.phase is Phase.CONFIRMING and older.competes_with(newer):
                 self._end(turn, node, older, Outcome.SUPERSEDED)
 
+    def _go_on(self, turn: Turn, node: Node, command: Pending) -> None:
+        """Send the next part of a command, the one before having been accepted."""
+        if command.expired(turn.now):
+            self._end(turn, node, command, Outcome.FAILED, "EXPIRED", "its time passed before the rest could be sent")
+        else:
+            self._send(turn, node, command)
+
+    def _leave_open(self, turn: Turn, node: Node, command: Pending) -> None:
+        """Wait for a report of what may have been executed; where that was not all, the rest is not sent."""
+        if command.is_last_part:
+            self._await_report(turn, node, command)
+            return
+        now, *rest = (action.name for action in command.actions[command.part :])
+        message = f"nobody knows whether {now} was executed; {', '.join(rest)} was not sent"
+        self._end(turn, node, command, Outcome.UNCONFIRMED, command.uncertain, message)
+
     def _send(self, turn: Turn, node: Node, command: Pending) -> None:
         sent = replace(command, phase=Phase.SENT, attempts=command.attempts + 1, since=turn.now.monotonic)
         self._replace(turn, sent)
-        action, not_after = command.intent.command, command.deadline
+        action, not_after = command.actions[command.part], command.deadline
         turn.emit(SendCommand(command=command.id, device=node.device, action=action, not_after=not_after))
 
     def _await_report(self, turn: Turn, node: Node, command: Pending) -> None:
@@ -263,6 +282,8 @@ class Commands:
         self._timers.cancel(Timer(CONFIRM, command.id))
         self._timers.cancel(Timer(RETRY, command.id))
         turn.touch(command.device_id)
+        if command.done and event in {Outcome.REJECTED, Outcome.FAILED}:
+            message = f"only {command.done} was accepted; {message or reason}"
         self._publish(turn, node, command, event, reason, message)
 
     def _publish(
@@ -294,7 +315,7 @@ def _unmet(command: Pending, node: Node) -> str:
     missing = min(name for name in command.intent.expect if name not in command.met)
     reported = node.values.get(missing)
     within = f"not reported within {CONFIRM_AFTER[-1]:.0f} s"
-    return within if reported is None else f"{within}; the last report says {quoted(reported)}"
+    return within if reported is None else f"{within}; the last report says {shortened(repr(reported))}"
 
 
 def _logged(document: dict[str, Json]) -> dict[str, Json]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from uhome2mqtt.model import Json
+from uhome2mqtt.model import Discovery, Json
 from uhome2mqtt.topics import Topics
+from uhome2mqtt.uhome import GUESSED, LightNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +28,16 @@ class EngineConfig:
     use. `push`: whether there is an address for notifications; `rotate_every`: how long one secret is used for them.
     `allow`: device kind, id, topic level or name to the words and keys that MQTT may use, None = everything.
     `lock_users`: whether keypad codes may be managed, `reveal_codes`: whether answers show them to everybody.
+    `light_names`: what the cloud calls the colours of lights, for notifications that come over MQTT.
     `login_hint`: what a person does who has to log in.
-    `about`: what `bridge/info` says of version, settings and schema.
+    `about`: what `bridge/info` says of version, settings and schema. `asyncapi`: what `bridge/asyncapi` says, empty =
+    nothing is published there.
     """
 
     topics: Topics
     qos: int = 1
     json_state: bool = True
-    discovery: bool = True
+    discovery: Discovery = Discovery.DEVICE
     poll_interval: float = 30.0
     push_interval: float = 300.0
     push: bool = False
@@ -46,5 +49,7 @@ class EngineConfig:
     lock_users: bool = False
     reveal_codes: bool = False
     overrides: Mapping[str, Override] = field(default_factory=dict)
+    light_names: LightNames = GUESSED
     login_hint: str = "run: uhome2mqtt login"
     about: Mapping[str, Json] = field(default_factory=dict)
+    asyncapi: str = ""

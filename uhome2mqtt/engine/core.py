@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
-from uhome2mqtt.engine import background, broker_side, cloud_health, cloud_side, health, push_side, reports, users_side
+from uhome2mqtt.engine import (
+    announcing,
+    background,
+    broker_side,
+    cloud_health,
+    cloud_side,
+    health,
+    push_side,
+    reports,
+    users_side,
+)
 from uhome2mqtt.engine.commands import CONFIRM, RETRY
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.house import (
     ACCOUNT,
     BIRTH,
+    DEVICES,
     DOUBT,
     EASE,
     EVIDENCE,
@@ -19,13 +30,15 @@ from uhome2mqtt.engine.house import (
     HEALTH,
     LIST,
     LOOK,
+    MOVE,
     POLL,
     REGISTER,
+    REPEAT,
     STALE,
+    SWEEP,
     USERS,
     House,
 )
-from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import (
     AccountIdentified,
@@ -34,6 +47,7 @@ from uhome2mqtt.events import (
     CloudEvent,
     CommandAnswered,
     CommandFailed,
+    ConfigCleared,
     DeviceListFailed,
     DevicesListed,
     Effect,
@@ -56,7 +70,7 @@ from uhome2mqtt.events import (
     UsersAnswered,
     UsersFailed,
 )
-from uhome2mqtt.model import Pin, PushView, Source
+from uhome2mqtt.model import Announced, Pin, PushView, Source
 
 
 class Engine:
@@ -68,8 +82,9 @@ class Engine:
         pins: Mapping[str, Pin],
         chance: Callable[[], float],
         accepts: Callable[[str], bool] = lambda _given: False,
+        announced: Announced | None = None,
     ) -> None:
-        self._house = House(config, pins, chance, accepts)
+        self._house = House(config, pins, chance, accepts, announced or Announced())
 
     @property
     def wake_at(self) -> float:
@@ -104,11 +119,12 @@ class Engine:
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """Take one event in and tell what is to be done: what is retained first, then the outcomes."""
-        turn, cloud = Turn(now), self._house.cloud.status
+        turn = Turn(now)
+        before = self._house.cloud.status, health.problems(self._house)
         self._take(turn, event)
         push_side.follow(self._house, turn)
         cloud_health.follow_interval(self._house, turn)
-        health.follow(self._house, turn, cloud)
+        health.follow(self._house, turn, before)
         return [*self._house.project(turn), *turn.effects]
 
     def _take(self, turn: Turn, event: Event) -> None:
@@ -122,6 +138,8 @@ class Engine:
                 house.retained.disconnected()
             case HomeAssistantStarted():
                 broker_side.home_assistant_started(house, turn)
+            case ConfigCleared():
+                announcing.config_cleared(house, turn, event)
             case MessageReceived():
                 broker_side.message_received(house, turn, event)
             case HealthMeasured():
@@ -180,38 +198,8 @@ class Engine:
         self._confirm(turn, self._house.commands.join(turn.now, looks))
         push_side.look(self._house, turn, [str(timer.of) for timer in due if timer.what == LOOK])
         for timer in due:
-            self._due(turn, timer)
-
-    def _due(self, turn: Turn, timer: Timer) -> None:
-        house = self._house
-        if timer.what == RETRY:
-            self._retry(turn, int(timer.of))
-        elif timer.what == STALE:
-            self._stale(turn, str(timer.of))
-        elif timer.what == LIST:
-            background.list_again(house, turn)
-        elif timer.what == POLL:
-            background.poll(house, turn)
-        elif timer.what == ACCOUNT:
-            background.identify_account(house, turn)
-        elif timer.what == EASE:
-            cloud_health.ease(house, turn)
-        elif timer.what == HEALTH:
-            health.measure(house, turn)
-        elif timer.what == BIRTH:
-            broker_side.home_assistant_settled(house, turn)
-        elif timer.what == FORGET:
-            broker_side.forget_earlier_run(house, turn)
-        elif timer.what == DOUBT:
-            reports.settle(house, turn, str(timer.of))
-        elif timer.what == USERS:
-            users_side.look(house, turn, int(timer.of))
-        elif timer.what == REGISTER:
-            push_side.register_again(house, turn)
-        elif timer.what == HEAL:
-            push_side.heal(house, turn)
-        elif timer.what == EVIDENCE:
-            push_side.expire(house, turn)
+            if timer.what in _DUE:
+                _DUE[timer.what](self._house, turn, timer.of)
 
     def _confirm(self, turn: Turn, due: list[int]) -> None:
         """Ask for the devices of all commands whose next look is due, together in one request."""
@@ -223,13 +211,41 @@ class Engine:
         if query is not None:
             house.commands.looked(turn, due, query)
 
-    def _retry(self, turn: Turn, command: int) -> None:
-        [device_id] = self._house.commands.devices_of([command])
-        self._house.commands.retry(turn, self._house.registry.nodes[device_id], command)
 
-    def _stale(self, turn: Turn, device_id: str) -> None:
-        """Look at a device whose state may be out of date by now."""
-        node = self._house.registry.nodes.get(device_id)
-        if node is not None:
-            self._house.watch_staleness(node, turn.now)
-            turn.touch(device_id)
+Of: TypeAlias = str | int
+
+
+def _retry(house: House, turn: Turn, command: Of) -> None:
+    [device_id] = house.commands.devices_of([int(command)])
+    house.commands.retry(turn, house.registry.nodes[device_id], int(command))
+
+
+def _stale(house: House, turn: Turn, device_id: Of) -> None:
+    """Look at a device whose state may be out of date by now."""
+    node = house.registry.nodes.get(str(device_id))
+    if node is not None:
+        house.watch_staleness(node, turn.now)
+        turn.touch(str(device_id))
+
+
+_DUE: dict[str, Callable[[House, Turn, Of], None]] = {
+    RETRY: _retry,
+    STALE: _stale,
+    LIST: lambda house, turn, _of: background.list_again(house, turn),
+    POLL: lambda house, turn, _of: background.poll(house, turn),
+    ACCOUNT: lambda house, turn, _of: background.identify_account(house, turn),
+    EASE: lambda house, turn, _of: cloud_health.ease(house, turn),
+    HEALTH: lambda house, turn, _of: health.measure(house, turn),
+    BIRTH: lambda house, turn, _of: broker_side.home_assistant_settled(house, turn),
+    FORGET: lambda house, turn, _of: broker_side.forget_earlier_run(house, turn),
+    MOVE: lambda house, turn, _of: announcing.move(house, turn),
+    DEVICES: lambda _house, turn, _of: turn.touch_bridge(),
+    SWEEP: lambda house, turn, _of: turn.clears.extend(house.retained.sweep()),
+    REPEAT: lambda house, turn, _of: house.repeat_configs(turn),
+    DOUBT: lambda house, turn, device_id: reports.settle(house, turn, str(device_id)),
+    USERS: lambda house, turn, job: users_side.look(house, turn, int(job)),
+    REGISTER: lambda house, turn, _of: push_side.register_again(house, turn),
+    HEAL: lambda house, turn, _of: push_side.heal(house, turn),
+    EVIDENCE: lambda house, turn, _of: push_side.expire(house, turn),
+}
+"""What to do when a deadline comes. Looks (`CONFIRM`, `LOOK`) are taken together before, and `PACE` after all."""

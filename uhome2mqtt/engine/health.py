@@ -6,6 +6,7 @@ from uhome2mqtt.engine.house import HEALTH, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import HealthMeasured, MeasureHealth
+from uhome2mqtt.model import CloudStatus, Json, PushStatus
 
 EVERY = 60.0
 SOON = 1.0
@@ -18,10 +19,13 @@ def measure(house: House, turn: Turn) -> None:
     house.timers.set(Timer(HEALTH), turn.now.monotonic + EVERY)
 
 
+_PUSH_FAILS = frozenset({PushStatus.UNHEALTHY, PushStatus.REGISTRATION_FAILED})
+
+
 def measured(house: House, turn: Turn, event: HealthMeasured) -> None:
     """Tell what was measured, with what the engine itself has counted."""
     house.health = {
-        "cloud": house.cloud.status,
+        "cloud": str(house.cloud.status),
         "uptime": round(turn.now.monotonic - house.started),
         "requests": dict(event.requests),
         "budget": {
@@ -32,17 +36,24 @@ def measured(house: House, turn: Turn, event: HealthMeasured) -> None:
         "commands": dict(house.outcomes),
         "contradictions": house.doubts.count,
         "push": house.push.account,
+        "problems": problems(house),
         "memory": event.memory,
         "at": turn.now.stamp,
     }
     turn.touch_bridge()
 
 
-def follow(house: House, turn: Turn, cloud_before: str) -> None:
+def problems(house: House) -> dict[str, Json]:
+    """Tell whether somebody must log in, and whether notifications fail to arrive: `ON` for a problem, else `OFF`."""
+    found = {"authorization": house.cloud.status is CloudStatus.UNAUTHORIZED, "push": house.push.status in _PUSH_FAILS}
+    return {problem: "ON" if there else "OFF" for problem, there in found.items()}
+
+
+def follow(house: House, turn: Turn, before: tuple[str, dict[str, Json]]) -> None:
     """Count the outcomes of this turn, and see to it that a change is told soon."""
     for outcome in turn.outcomes:
         house.outcomes[outcome] += 1
-    if turn.outcomes or house.cloud.status != cloud_before:
+    if turn.outcomes or (house.cloud.status, problems(house)) != before:
         soon(house, turn)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 
+from uhome2mqtt.engine.announcer import Announcer
 from uhome2mqtt.engine.answers import Request
 from uhome2mqtt.engine.budget import Budget
 from uhome2mqtt.engine.cloud_state import CloudState
@@ -19,13 +20,15 @@ from uhome2mqtt.engine.push import Push
 from uhome2mqtt.engine.queries import Queries, Query
 from uhome2mqtt.engine.reception import Reception
 from uhome2mqtt.engine.registry import Registry
-from uhome2mqtt.engine.retained import Retained
+from uhome2mqtt.engine.retained import Retained, configs_first
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.engine.user_jobs import Jobs
 from uhome2mqtt.events import DevicesListed, Now, Publish, QueryStates, SavePins
-from uhome2mqtt.model import Device, Json, Outcome, Pin, PushStatus, Source
+from uhome2mqtt.homeassistant import bridge_node, device_node
+from uhome2mqtt.model import Announced, BridgeEvent, Device, Json, Outcome, Pin, PushStatus, Source
+from uhome2mqtt.topics import Topics
 
 BRIDGE = ""
 """The owner of the bridge's own topics; no device id is empty."""
@@ -34,10 +37,18 @@ LIST, POLL, ACCOUNT, EASE = "list", "poll", "account", "ease"
 STALE, BIRTH, FORGET, HEALTH = "stale", "birth", "forget", "health"
 DOUBT, USERS, LOOK = "doubt", "users", "look"
 REGISTER, HEAL, EVIDENCE = "register", "heal", "evidence"
+MOVE, PACE, REPEAT, DEVICES, SWEEP = "move", "pace", "repeat", "devices", "sweep"
 
 STALE_INTERVALS = 3
 STALE_AT_LEAST = 120.0
 MOST_NOTED = 1000
+SLICE_PAUSE = 0.1
+"""Seconds between two slices of what is published to a broker or for a Home Assistant that may have lost it."""
+SWEEP_AFTER = 5.0
+"""Seconds after which JSON is cleared whose config has gone: Home Assistant complains of what it cannot read."""
+REPEAT_AFTER = 10.0
+"""Seconds after which a config that replaced another is published once more: Home Assistant loses what is new in one
+that arrives while it still sets up the one before, and takes no notice of what it knows."""
 AFTER_HOLD = 5.0
 """Seconds after a hold within which, by chance, what had to wait begins: other bridges were refused too."""
 
@@ -55,6 +66,7 @@ class House:
         pins: Mapping[str, Pin],
         chance: Callable[[], float],
         accepts: Callable[[str], bool],
+        announced: Announced,
     ) -> None:
         self.config = config
         self.chance = chance
@@ -73,6 +85,8 @@ class House:
         self.told_interval = self.pace = config.poll_interval
         self.aged_by = self.stale_after
         self.retained = Retained()
+        self.announcer = Announcer(config, announced)
+        self.arriving = False
         self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": str(self.push.status)}
         self.started = 0.0
         self.outcomes = dict.fromkeys(map(str, Outcome), 0)
@@ -80,12 +94,11 @@ class House:
         self.left_over: dict[str, str | None] | None = None
         self.read_back_at = 0.0
         self.earlier: set[str] = set()
+        self._owners: dict[str, str] = {}
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
-        self.list_failed = False
+        self.listing = self.list_failed = self.inventory_changed = False
         self.polled_at = -math.inf
-        self.inventory_changed = False
-        self.listing = False
         self.asked: dict[int, list[Request]] = {}
         self.list_asked: list[Request] = []
         self.getting: dict[str, int] = {}
@@ -111,11 +124,11 @@ class House:
         fresh = math.inf if self.config.stale_after is None else self.config.stale_after / 2
         return max(self.budget.interval, min(self.config.push_interval, fresh))
 
-    def bridge_event(self, turn: Turn, event: str, **fields: Json) -> None:
+    def bridge_event(self, turn: Turn, event: BridgeEvent, **fields: Json) -> None:
         """Tell everybody on the bridge's event topic."""
-        document: dict[str, Json] = {"event_type": event, **fields, "at": turn.now.stamp}
+        document: dict[str, Json] = {"event_type": str(event), **fields, "at": turn.now.stamp}
         turn.emit(Publish(topic=self.config.topics.bridge_event, payload=dump(document), retain=False))
-        turn.note("info", event, **fields)
+        turn.note("info", str(event), **fields)
 
     def note_once(self, turn: Turn, event: str, about: str, **fields: Json) -> None:
         """Warn of something that will come again with every poll."""
@@ -164,7 +177,8 @@ class House:
             self.timers.set(timer, at)
 
     def device_topics(self, node: Node, now: Now) -> dict[str, str]:
-        return project_device(node, self.commands.of(node.device.id), self.config, self.stale_after, now)
+        states = project_device(node, self.commands.of(node.device.id), self.config, self.stale_after, now)
+        return self.announcer.of_device(node) | states
 
     def due_topics(self, node: Node, now: Now) -> dict[str, str]:
         """Give what is to be published of a device: what an earlier run retained stands until there is news."""
@@ -172,7 +186,7 @@ class House:
         if node.device.id not in self.earlier:
             return topics
         standing = self.config.topics.availability(node.level)
-        return {topic: topics[topic] for topic in topics if topic == standing or self.config.topics.is_discovery(topic)}
+        return self.announcer.of_device(node) | {standing: topics[standing]}
 
     def document(self, node: Node, now: Now) -> dict[str, Json]:
         """Give what is known of a device as one object."""
@@ -187,36 +201,97 @@ class House:
         wanted = set(self.bridge_topics()).union(*(self.device_topics(node, turn.now) for node in nodes.values()))
         due = set(self.bridge_topics()).union(*(self.due_topics(node, turn.now) for node in nodes.values()))
         certain = self.registry.lists > 1
-        clear = {topic for topic, owner in left_over.items() if topic not in wanted and (certain or owner in nodes)}
-        self._clear_of_left_over(turn, clear)
+        wanted |= self.announcer.old.keys()
+        unwanted = {topic: owner for topic, owner in left_over.items() if topic not in wanted}
+        clear = {topic for topic, owner in unwanted.items() if certain or owner == BRIDGE or owner in nodes}
+        self.clear_of_left_over(turn, clear)
         self.left_over = {topic: owner for topic, owner in self.left_over.items() if topic not in due}
 
     def moved(self, turn: Turn, node: Node) -> None:
         """Clear what an earlier run left of a device that has another topic now; it is not repeated there."""
         self.earlier.discard(node.device.id)
-        wanted = self.device_topics(node, turn.now)
+        wanted = self.device_topics(node, turn.now).keys() | self.announcer.old.keys()
         left = (topic for topic, owner in (self.left_over or {}).items() if owner == node.device.id)
-        self._clear_of_left_over(turn, {topic for topic in left if topic not in wanted})
+        self.clear_of_left_over(turn, {topic for topic in left if topic not in wanted})
 
-    def _clear_of_left_over(self, turn: Turn, topics: set[str]) -> None:
-        turn.effects.extend(self.retained.clear(topics))
+    def owner_of(self, node: str) -> str | None:
+        """Tell from the node of a config topic whose it is: a device's id, or the bridge; None for nobody of ours."""
+        if len(self._owners) <= len(self.registry.pins):
+            self._owners = owners_by_node(self.config.topics, self.registry.pins)
+        return self._owners.get(node)
+
+    def clear_moved(self, turn: Turn) -> None:
+        """Do so with all devices that the configuration gives another topic level than the earlier run did."""
+        moved = set()
+        for topic, owner in (self.left_over or {}).items():
+            state = self.config.topics.parse_state(topic) if owner in self.earlier else None
+            node = self.registry.nodes.get(owner or "")
+            if state is not None and node is not None and state[0] != node.level:
+                moved.add(node.device.id)
+        for device_id in sorted(moved):
+            self.moved(turn, self.registry.nodes[device_id])
+
+    def clear_of_left_over(self, turn: Turn, topics: set[str]) -> None:
+        """Clear some of what an earlier run left, or would have left, before anything else is published."""
+        turn.clears.extend(self.retained.leave(topics))
         self.left_over = {topic: owner for topic, owner in (self.left_over or {}).items() if topic not in topics}
 
     def bridge_topics(self) -> dict[str, str]:
         nodes = self.registry.nodes.values() if self.registry.lists else None
         info = {**self.info, "poll_interval": self.interval}
-        return project_bridge(nodes, self.config, self.cloud.status, info, self.health)
+        excluded = self.announcer.record.excluded
+        told = project_bridge(nodes, self.config, str(self.cloud.status), info, self.health, excluded)
+        return self.announcer.of_bridge(BRIDGE) | told
 
     def project(self, turn: Turn) -> list[Publish]:
-        """Give the publishes that make the broker hold what is now known of what this turn touched."""
+        """Give the publishes that make the broker hold what is now known of what this turn touched.
+
+        What concerns many devices is published a slice at a time; the bridge is `online` once all of it has been.
+        """
+        first = list(turn.clears)
         publishes: list[Publish] = []
-        for device_id in sorted(turn.touched):
+        owners = sorted(turn.touched)
+        for device_id in owners:
             node = self.registry.nodes.get(device_id)
             publishes += self.retained.update(device_id, {} if node is None else self.due_topics(node, turn.now))
         if turn.bridge_touched:
+            owners.insert(0, BRIDGE)
             publishes += self.retained.update(BRIDGE, self.bridge_topics())
         if turn.everything_asserted:
-            publishes += self.retained.assert_all()
+            first += self.retained.assert_all()
+            self.arriving = True
+        elif turn.in_bulk and len(owners) > self.retained.slice:
+            self.retained.put_off(owners)
+        else:
+            publishes += self.retained.say(owners)
+        publishes += self._say_slice(turn)
+        if self.retained.late:
+            self.timers.hasten(Timer(SWEEP), turn.now.monotonic + SWEEP_AFTER)
+        if any(publish.topic in self.retained.replaced for publish in publishes):
+            self.timers.set(Timer(REPEAT), turn.now.monotonic + REPEAT_AFTER)
         if turn.pins_touched:
             turn.emit(SavePins(pins=dict(self.registry.pins)))
+        return first + sorted(publishes, key=configs_first)
+
+    def repeat_configs(self, turn: Turn) -> None:
+        """Publish once more what Home Assistant may have missed."""
+        owners = self.retained.repeat() if self.retained.connected else set()
+        turn.touched |= owners & self.registry.nodes.keys()
+        if BRIDGE in owners:
+            turn.touch_bridge()
+
+    def _say_slice(self, turn: Turn) -> list[Publish]:
+        publishes: list[Publish] = []
+        if self.retained.backlog and Timer(PACE) not in self.timers:
+            publishes = self.retained.next()
+            if self.retained.backlog:
+                self.timers.set(Timer(PACE), turn.now.monotonic + SLICE_PAUSE)
+        if self.arriving and self.retained.connected and not self.retained.backlog:
+            self.arriving = False
+            turn.emit(Publish(topic=self.config.topics.bridge_state, payload="online", qos=1))
         return publishes
+
+
+def owners_by_node(topics: Topics, pins: Iterable[str]) -> dict[str, str]:
+    """Tell from the nodes of config topics whose they are: device ids, or the bridge."""
+    return {device_node(device_id): device_id for device_id in pins} | {bridge_node(topics): BRIDGE}

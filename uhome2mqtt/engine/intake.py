@@ -16,6 +16,8 @@ MILLISECONDS = 1e11
 
 _KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
 _ABOUT = ("transaction", "sent_at")
+_OBJECTS = frozenset({"light", "rgb"})
+"""Keys whose values may be objects themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,15 @@ def read_object(raw: bytes, most: int = MAX_PAYLOAD) -> dict[str, Json]:
     return _json_object(_text(raw, most))
 
 
+def read_transaction(raw: bytes) -> Json:
+    """Find the transaction in a message that is refused as a whole, so that its sender knows which one it was."""
+    try:
+        transaction = read_object(raw).get("transaction")
+    except PayloadError:
+        return None
+    return None if isinstance(transaction, bool | list | dict) else transaction
+
+
 def _text(raw: bytes, most: int = MAX_PAYLOAD) -> str:
     if len(raw) > most:
         raise PayloadError(f"{len(raw)} bytes are too many: at most {most} are read")
@@ -68,9 +79,9 @@ def _json_object(text: str) -> dict[str, Json]:
 
 
 def _value(key: str, members: dict[str, Json]) -> Json:
-    """Give `value`, or for a light, whose commands are objects themselves, what stands in its place."""
+    """Give `value`, or for a light or a colour, which may be an object itself, what stands in its place."""
     rest = {name: member for name, member in members.items() if name not in _ABOUT}
-    if "value" not in rest and key == "light":
+    if "value" not in rest and key in _OBJECTS:
         return rest
     if rest.keys() != {"value"}:
         raise PayloadError(f"{quoted(rest)}: an object holds value and, if wanted, transaction and sent_at")

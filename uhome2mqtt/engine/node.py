@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from uhome2mqtt.catalogue import descriptions_for, documented, kind_of
-from uhome2mqtt.catalogue.attributes import CONNECTIVITY, HEALTH, LAST_REPORTED, STALE
+from uhome2mqtt.catalogue.attributes import COLOR_MODE, COLOR_MODES, CONNECTIVITY, HEALTH, LAST_REPORTED, STALE
 from uhome2mqtt.events import Now
 from uhome2mqtt.model import Attribute, Device, Json, Report, Source, canonical
 
@@ -25,11 +25,13 @@ OFFLINE_APART = 1.0
 class Fact:
     """A reported value; `at`: monotonic time of the last report by a reachable device, None = never.
 
-    Minus infinity: it has been out of date, and only a report makes it fresh again.
+    Minus infinity: it has been out of date, and only a report makes it fresh again. `changed`: since when it has been
+    said.
     """
 
     value: Json
     at: float | None
+    changed: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,9 @@ class Node:
             findings[CONNECTIVITY] = "online"
         if self.last_reported is not None:
             findings[LAST_REPORTED] = self.last_reported.isoformat(timespec="seconds").replace("+00:00", "Z")
+        if colors := [name for name in COLOR_MODES if name in self.observed]:
+            changed = {name: fact.changed for name, fact in self.facts.items()}
+            findings[COLOR_MODE] = COLOR_MODES[max(colors, key=lambda name: changed.get(name, -math.inf))]
         return findings
 
     def next_expiry(self, now: Now, stale_after: float) -> float | None:
@@ -137,7 +142,11 @@ def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
     if not report.states:
         return node
     fresh = {
-        name: Fact(value=value, at=_kept(node, name) if out_of_reach else now.monotonic)
+        name: Fact(
+            value=value,
+            at=_kept(node, name) if out_of_reach else now.monotonic,
+            changed=_since(node, name, value, now),
+        )
         for name, value in report.states.items()
     }
     node = replace(node, facts={**node.facts, **fresh}, observed=node.observed | report.states.keys())
@@ -145,6 +154,11 @@ def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
         return node
     # Whoever reports is within reach, whether the report says so or carries no health at all.
     return replace(node, offline_reports=0, last_reported=now.utc, source=source)
+
+
+def _since(node: Node, name: Attribute, value: Json, now: Now) -> float:
+    fact = node.facts.get(name)
+    return now.monotonic if fact is None or canonical(fact.value) != canonical(value) else fact.changed
 
 
 def _kept(node: Node, name: Attribute) -> float | None:

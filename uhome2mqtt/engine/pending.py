@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from uhome2mqtt.catalogue import Intent
 from uhome2mqtt.events import Now, Reply
-from uhome2mqtt.model import Attribute, Json, Outcome, Report, Source, canonical
+from uhome2mqtt.model import Attribute, Command, Json, Outcome, Report, Source, canonical
 
 CONFIRM_AFTER = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 22.0, 35.0, 56.0)
 """Seconds after acceptance at which the device is queried: a bolt often takes one, the cloud at times forty."""
@@ -36,7 +36,8 @@ class Pending:
     """A command that has no final outcome yet; times are monotonic seconds.
 
     `deadline`: after it the command must not be sent. `since`: a report that was asked for earlier proves nothing.
-    `met`: what of the intent's expectation the latest reports show.
+    `met`: what of the intent's expectation the latest reports show. `part`: how many of the intent's actions have been
+    accepted before the one at hand, to which `attempts` and `uncertain` belong.
     """
 
     id: int
@@ -50,6 +51,7 @@ class Pending:
     transaction: Json = None
     reply: Reply | None = None
     phase: Phase = Phase.QUEUED
+    part: int = 0
     attempts: int = 0
     uncertain: str | None = None
     since: float = 0.0
@@ -59,6 +61,20 @@ class Pending:
     warning: str | None = None
     hint: str | None = None
     last_query: int | None = None
+
+    @property
+    def actions(self) -> tuple[Command, ...]:
+        """All that is to be sent, one after the other."""
+        return (self.intent.command, *self.intent.then)
+
+    @property
+    def is_last_part(self) -> bool:
+        return self.part + 1 == len(self.actions)
+
+    @property
+    def done(self) -> str:
+        """The names of what has been accepted before the action at hand, if anything."""
+        return ", ".join(action.name for action in self.actions[: self.part])
 
     def expired(self, now: Now) -> bool:
         return now.monotonic >= self.deadline
@@ -71,6 +87,11 @@ class Pending:
     def satisfied(self) -> bool:
         """Whether everything that was wanted has been reported."""
         return self.met == self.intent.expect.keys()
+
+    def swallows(self, older: Pending) -> bool:
+        """Tell whether an older command that waits is not worth sending any more: all that it moves is moved again."""
+        sliders = self.intent.coalesce and older.intent.coalesce and older.competes_with(self)
+        return older.phase is Phase.QUEUED and sliders and older.intent.uses <= self.intent.uses
 
     def competes_with(self, other: Pending) -> bool:
         """Tell whether both cannot come true: one key, or different values for one attribute."""

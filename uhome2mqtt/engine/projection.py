@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 
 from uhome2mqtt.catalogue import EntityDescription, capabilities, descriptions_for, text_of
-from uhome2mqtt.discovery import bridge_config, bridge_node, device_config, device_node
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.pending import Pending
@@ -22,16 +21,13 @@ def dump(value: Json) -> str:
 def project_device(
     node: Node, pending: Iterable[Pending], config: EngineConfig, stale_after: float, now: Now
 ) -> dict[str, str]:
-    """Give every retained topic of a device with its payload, the config topic first.
+    """Give every retained topic of a device with its payload, but for what Home Assistant is told.
 
     A device that one list did not have is still there: it takes two until it is gone.
     """
     topics, level = config.topics, node.level
     projected: dict[str, str] = {}
     if node.enabled:
-        if config.discovery:
-            described = device_config(topics, config.qos, node.device, level, node.name, node.known)
-            projected[topics.discovery(device_node(node.device))] = dump(described)
         document = document_of(node, pending, stale_after, now)
         for row in descriptions_for(node.known):
             value = document[row.key]
@@ -48,23 +44,24 @@ def project_bridge(
     cloud: str,
     info: Mapping[str, Json],
     health: Mapping[str, Json] | None,
+    excluded: Mapping[str, frozenset[str]],
 ) -> dict[str, str]:
     """Give the retained topics of the bridge itself, but for its state.
 
-    `health`: None until it has been measured. Without any device list yet `nodes` is None: what an earlier run told
-    of its devices is left standing.
+    `health`: None until it has been measured. `excluded`: what Home Assistant is not told of. Without any device list
+    yet `nodes` is None: what an earlier run told of its devices is left standing.
     """
     topics = config.topics
     projected = {
         topics.bridge_cloud: cloud,
         topics.bridge_info: dump({**config.about, **info}),
     }
+    if config.asyncapi:
+        projected[topics.bridge_asyncapi] = config.asyncapi
     if health is not None:
         projected[topics.bridge_health] = dump(dict(health))
     if nodes is not None:
-        projected[topics.bridge_devices] = dump([_listed(node) for node in nodes])
-    if config.discovery:
-        projected[topics.discovery(bridge_node(topics))] = dump(bridge_config(topics, config.qos))
+        projected[topics.bridge_devices] = dump([_listed(node, excluded) for node in nodes])
     return projected
 
 
@@ -90,7 +87,7 @@ def document_of(node: Node, pending: Iterable[Pending], stale_after: float, now:
     }
 
 
-def _listed(node: Node) -> dict[str, Json]:
+def _listed(node: Node, excluded: Mapping[str, frozenset[str]]) -> dict[str, Json]:
     """Describe a device in `bridge/devices`."""
     device = node.device
     return {
@@ -106,6 +103,7 @@ def _listed(node: Node) -> dict[str, Json]:
         "handle_type": device.handle_type,
         "enabled": node.enabled,
         "missing": bool(node.missing_lists),
+        "excluded": list[Json](sorted(excluded.get(device.id, ()))) or None,
         "capabilities": list[Json](capabilities(node.known)),
         "observed": list[Json](sorted(node.observed)),
         "keys": [_described(row) for row in descriptions_for(node.known)],

@@ -33,12 +33,14 @@ def _register(house: House, turn: Turn, request: Request) -> None:
 
 
 def _take(house: House, turn: Turn, request: Request) -> None:
-    check_members(request, "token", "body")
+    check_members(request)
     _check_enabled(house)
     token = request.members.get("token")
     if not isinstance(token, str) or not house.accepts(token):
         raise _wrong_token(house, turn)
-    notification = uhome.decode_notification(_body(request))
+    if "body" not in request.members:
+        raise RequestError("notification needs body: what the cloud has sent, as an object or as its text")
+    notification = uhome.decode_notification(_body(request), house.config.light_names)
     push_side.received(house, turn, NotificationReceived(notification=notification))
     taken: dict[str, Json] = {
         "reports": len(notification.reports),

@@ -14,7 +14,7 @@ from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import LOGIN_NEEDED
 from uhome2mqtt.events import NotificationReceived, PushNotRegistered, RegisterPush
-from uhome2mqtt.model import Attribute, Failure, Json, Notification, PushStatus, Report, Source
+from uhome2mqtt.model import Attribute, BridgeEvent, Failure, Json, Notification, PushStatus, Report, Source
 
 LADDER = (60.0, 300.0, 900.0, 3600.0, 21600.0)
 """Seconds until a registration is tried again, by the number of failures in a row."""
@@ -181,10 +181,10 @@ def follow(house: House, turn: Turn) -> None:
         heal(house, turn)
         if not push.alarmed:
             push.alarmed = True
-            house.bridge_event(turn, "push_unhealthy", **evidence)
+            house.bridge_event(turn, BridgeEvent.PUSH_UNHEALTHY, **evidence)
     elif status is PushStatus.HEALTHY and push.alarmed:
         push.alarmed = False
-        house.bridge_event(turn, "push_restored", **evidence)
+        house.bridge_event(turn, BridgeEvent.PUSH_RESTORED, **evidence)
 
 
 def abandon(house: House, device_id: str) -> None:

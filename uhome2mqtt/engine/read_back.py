@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from uhome2mqtt.catalogue import DESCRIPTIONS, KEYS, EntityDescription, text_of
-from uhome2mqtt.discovery import is_ours
+from uhome2mqtt.engine.house import BRIDGE, owners_by_node
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.events import Publish
+from uhome2mqtt.homeassistant import is_migrating, is_ours
 from uhome2mqtt.model import Json, Pin, parse_json
-from uhome2mqtt.topics import Topics, decode_pin, node_id
+from uhome2mqtt.topics import Topics, decode_pin
 
 _KEYS = KEYS | {"availability"}
 _FORGETTABLE = {row.key: row for row in DESCRIPTIONS if row.forgettable}
@@ -26,20 +27,32 @@ def pins_of(topics: Topics, retained: Mapping[str, bytes]) -> dict[str, Pin]:
 
 
 def owners(topics: Topics, retained: Mapping[str, bytes], pins: Mapping[str, Pin]) -> dict[str, str | None]:
-    """Find the topics that a bridge on this base topic left, with the id of the device where it is known.
+    """Find the topics that a bridge on this base topic left, with their owners: the id of a device, or the bridge.
 
-    What somebody else keeps below the base topic is not in the result, and neither are the bridge's own topics,
-    which every run writes anew.
+    The owner is None where it is not known. What somebody else keeps below the base topic is not in the result, and
+    neither are the bridge's own topics, which every run writes anew.
     """
     by_level = {pin.topic: identifier for identifier, pin in pins.items()}
-    by_node = {f"uhome2mqtt_{node_id(identifier)}": identifier for identifier in pins}
+    by_node = owners_by_node(topics, pins)
     found: dict[str, str | None] = {}
     for topic, payload in retained.items():
         state = topics.parse_state(topic)
         if state is not None and _is_state(state, payload):
             found[topic] = by_level.get(state[0])
-        elif topics.is_discovery(topic) and is_ours(topics, payload):
-            found[topic] = by_node.get(topic.split("/")[-2])
+        elif (config := topics.parse_discovery(topic)) is not None and (
+            is_ours(topics, payload) or (is_migrating(payload) and config[0] in by_node)
+        ):
+            found[topic] = by_node.get(config[0])
+    return found
+
+
+def elsewhere(
+    earlier: Topics, topics: Topics, retained: Mapping[str, bytes], pins: Mapping[str, Pin]
+) -> dict[str, str | None]:
+    """Find what this bridge left on another base topic, or below another prefix, before it was given this one."""
+    found = owners(earlier, retained, pins)
+    if earlier.base != topics.base:
+        found |= {topic: BRIDGE for topic in retained if earlier.is_bridges_own(topic)}
     return found
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from uhome2mqtt.catalogue import descriptions_for
+from collections.abc import Iterable
+
+from uhome2mqtt.catalogue import KEYS, Intent, descriptions_for
 from uhome2mqtt.catalogue.description import Parser
 from uhome2mqtt.engine.age import TooOldError, latest
 from uhome2mqtt.engine.commands import Commands, publish_result
 from uhome2mqtt.engine.config import EngineConfig
-from uhome2mqtt.engine.intake import Order, read_orders
+from uhome2mqtt.engine.intake import Order, read_orders, read_transaction
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.pending import Pending, result
 from uhome2mqtt.engine.policy import allows
@@ -111,7 +113,7 @@ class Reception:
             event=event,
             key=key,
             payload=given[:SHOWN_PAYLOAD] if isinstance(given, str) else given,
-            transaction=transaction,
+            transaction=read_transaction(payload) if isinstance(payload, bytes) else transaction,
             reason=refusal.reason,
             message=refusal.message,
             now=turn.now,
@@ -143,6 +145,7 @@ class Reception:
             intent = parse(order.payload, node.claimable(turn.now, stale_after))
         except PayloadError as problem:
             raise RefusalError("INVALID_PAYLOAD", str(problem)) from None
+        _check_keys(node, intent)
         if not node.enabled or not allows(self._config.allow, node, order.key, intent):
             raise RefusalError("NOT_ALLOWED", "the configuration does not allow this command over MQTT")
         if order.transaction is not None:
@@ -161,9 +164,24 @@ class Reception:
         )
 
 
+def _parsers(node: Node) -> dict[str, Parser]:
+    return {row.key: row.parse for row in descriptions_for(node.known) if row.parse is not None}
+
+
 def _parser(node: Node, key: str) -> Parser:
-    parsers = {row.key: row.parse for row in descriptions_for(node.known) if row.parse is not None}
+    parsers = _parsers(node)
     if key not in parsers:
-        allowed = ", ".join(parsers) or "nothing"
-        raise RefusalError("UNKNOWN_KEY", f"{quoted(key)} cannot be set on this device; what can is: {allowed}")
+        raise _unknown_key(key, parsers)
     return parsers[key]
+
+
+def _check_keys(node: Node, intent: Intent) -> None:
+    """Refuse a light's JSON with what this light has not: a part of it would be carried out, and the rest never."""
+    parsers = _parsers(node)
+    for key in sorted(intent.uses & KEYS - parsers.keys()):
+        raise _unknown_key(key, parsers)
+
+
+def _unknown_key(key: str, known: Iterable[str]) -> RefusalError:
+    allowed = ", ".join(known) or "nothing"
+    return RefusalError("UNKNOWN_KEY", f"{quoted(key)} cannot be set on this device; what can is: {allowed}")

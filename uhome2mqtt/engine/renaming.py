@@ -8,19 +8,19 @@ from uhome2mqtt.engine.addressing import device_of
 from uhome2mqtt.engine.answers import Request, RequestError, answer, check_members
 from uhome2mqtt.engine.config import Override
 from uhome2mqtt.engine.house import House
+from uhome2mqtt.engine.members import LONGEST_NAME
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.policy import names
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.model import Json, quoted
+from uhome2mqtt.model import BridgeEvent, Json, quoted
 from uhome2mqtt.topics import MAX_SLUG, is_level
 
-LONGEST_NAME = 128
 _NAME = re.compile(rf"(?=\S)[^\x00-\x1f\x7f-\x9f]{{1,{LONGEST_NAME}}}(?<=\S)")
 
 
 def rename(house: House, turn: Turn, request: Request) -> None:
     """Rename a device: what was retained under its old topics is cleared, its identity in Home Assistant stays."""
-    check_members(request, "device", "topic", "name")
+    check_members(request)
     node = device_of(house, request)
     if request.members.keys() == {"device"}:
         raise RequestError("device/rename needs topic, name, or both")
@@ -37,7 +37,7 @@ def rename(house: House, turn: Turn, request: Request) -> None:
         turn.pins_touched = True
     facts: dict[str, Json] = {"id": node.device.id, "topic": level, "name": name, "from": node.level}
     if (level, name) != (node.level, node.name):
-        house.bridge_event(turn, "device_renamed", **facts, kind=node.kind)
+        house.bridge_event(turn, BridgeEvent.DEVICE_RENAMED, **facts, kind=node.kind)
     answer(turn, house.config, request, facts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from uhome2mqtt.engine import background, push_requests, renaming, users_side
+from uhome2mqtt.engine import announcing, background, push_requests, renaming, users_side
 from uhome2mqtt.engine.addressing import nobody
 from uhome2mqtt.engine.age import TooOldError, latest
 from uhome2mqtt.engine.answers import Request, RequestError, answer, check_members, refuse
@@ -18,9 +18,9 @@ from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, SetLogLevel
-from uhome2mqtt.model import LOG_LEVELS, Failure, Json, Source, quoted
+from uhome2mqtt.model import LOG_LEVELS, CloudStatus, Failure, Json, Source, quoted
 
-WELL = frozenset({"online", "degraded"})
+WELL = frozenset({CloudStatus.ONLINE, CloudStatus.DEGRADED})
 
 Action: TypeAlias = Callable[[House, Turn, Request], None]
 
@@ -167,7 +167,7 @@ def _discover(house: House, turn: Turn, request: Request) -> None:
 
 
 def _log_level(house: House, turn: Turn, request: Request) -> None:
-    check_members(request, "level")
+    check_members(request)
     wanted = request.members.get("level")
     level = wanted.casefold() if isinstance(wanted, str) else None
     if level not in LOG_LEVELS:
@@ -182,7 +182,7 @@ def _health_check(house: House, turn: Turn, request: Request) -> None:
     listed, cloud = house.registry.lists > 0, house.cloud.status
     health: dict[str, Json] = {
         "healthy": listed and cloud in WELL,
-        "cloud": cloud,
+        "cloud": str(cloud),
         "listed": listed,
         "devices": len(house.registry.nodes),
         "push": str(house.push.status),
@@ -196,6 +196,7 @@ ACTIONS: dict[str, Action] = {
     "refresh": _refresh,
     "discover": _discover,
     "device/rename": renaming.rename,
+    "device/restore": announcing.restore,
     **push_requests.ACTIONS,
     "log_level": _log_level,
     "health_check": _health_check,

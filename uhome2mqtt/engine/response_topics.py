@@ -14,7 +14,7 @@ def is_usable(house: House, topic: str) -> bool:
     topics, state = house.config.topics, house.config.topics.parse_state(topic)
     own = (
         topics.parse_command(topic) is not None
-        or topics.is_discovery(topic)
+        or topics.parse_discovery(topic) is not None
         or topics.is_bridges_own(topic)
         or (state is not None and house.registry.is_pinned(state[0]))
     )

@@ -2,46 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 
-from uhome2mqtt.discovery import farewell
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.events import Publish
+from uhome2mqtt.homeassistant import farewell
 from uhome2mqtt.model import parse_json
+
+SLICE, SLICES = 10, 50
+"""Owners that are published at once at least; and into how many parts at most very many of them are divided."""
+
+PARSED = ("/light", "/bridge/info", "/bridge/health")
+"""How the topics end whose JSON Home Assistant takes apart."""
 
 
 class Retained:
     """The desired retained messages by owner (a device id, or the bridge), and those that must go.
 
-    Nothing is published while there is no connection; the next one asserts everything. `_configs`: what the broker
-    holds on config topics, of an earlier run too, since a component that leaves one must be taken leave of.
+    Nothing is published while there is no connection; the next one asserts everything. `backlog`: owners that still
+    have to be published, a few at a time, so that neither the broker nor who listens is flooded. `holding`: config
+    topics are withheld. `_configs`: what the broker holds on config topics, of an earlier run too, since a component
+    that leaves one must be taken leave of. `replaced`: config topics whose payload took the place of another one, with
+    their owners. `late`: topics that are to be cleared soon.
     """
 
     def __init__(self) -> None:
         self.connected = False
+        self.holding = False
+        self.backlog: dict[str, None] = {}
+        self.replaced: dict[str, str] = {}
+        self.late: dict[str, None] = {}
         self._desired: dict[str, dict[str, str]] = {}
+        self._told: dict[str, dict[str, str]] = {}
         self._doomed: dict[str, None] = {}
         self._configs: dict[str, str] = {}
+
+    @property
+    def slice(self) -> int:
+        """How many owners are published at once."""
+        return max(SLICE, len(self._desired) // SLICES)
 
     def remember(self, configs: Mapping[str, str]) -> None:
         """Take in the config topics that an earlier run left."""
         self._configs.update(configs)
 
+    def is_config(self, topic: str) -> bool:
+        """Tell whether the broker holds a config of ours on a topic, as far as is known."""
+        return topic in self._configs
+
+    def lost(self, topic: str) -> None:
+        """Take note that somebody else has cleared a config topic."""
+        self._configs.pop(topic, None)
+
     def update(self, owner: str, desired: Mapping[str, str]) -> list[Publish]:
-        """Replace what an owner wants retained; config topics come first, and clears before the rest."""
+        """Replace what an owner wants retained, and give the clears; what is to be published is left to `say`."""
         held = self._desired.get(owner, {})
         self._desired[owner] = dict(desired)
-        clears = self.clear(topic for topic in held if topic not in desired)
+        gone = (topic for topic in held if topic not in desired)
+        # What somebody else has cleared is not cleared once more: Home Assistant warns of that.
+        clears = self.leave(topic for topic in gone if topic in self._configs or not _is_config(topic))
         for topic in desired:
             self._doomed.pop(topic, None)
-        if not self.connected:
-            return clears
-        changes = self._publish({topic: new for topic, new in desired.items() if held.get(topic) != new})
-        return sorted(clears + changes, key=lambda publish: _configs_first(publish.topic))
+            if topic not in held and topic in self.late:
+                # It is back before its time: what stands there is that of before.
+                del self.late[topic]
+                clears += self.clear([topic])
+        return clears
+
+    def leave(self, topics: Iterable[str]) -> list[Publish]:
+        """Clear topics, those with JSON later: Home Assistant complains of empty ones until it has read the configs."""
+        gone = list(topics)
+        self.late.update(dict.fromkeys(topic for topic in gone if topic.endswith(PARSED)))
+        return self.clear(topic for topic in gone if not topic.endswith(PARSED))
+
+    def sweep(self) -> list[Publish]:
+        """Clear what was left for later, but for what somebody wants by now."""
+        late, self.late = self.late, {}
+        wanted = set().union(*self._desired.values())
+        return self.clear(topic for topic in late if topic not in wanted)
 
     def clear(self, topics: Iterable[str]) -> list[Publish]:
         """Clear topics now, or at the next connection."""
-        doomed = sorted(topics, key=_configs_first)
+        doomed = sorted(topics, key=lambda topic: not _is_config(topic))
         if not self.connected:
             self._doomed.update(dict.fromkeys(doomed))
             return []
@@ -51,28 +94,66 @@ class Retained:
 
     def disconnected(self) -> None:
         self.connected = False
+        self.backlog.clear()
 
     def assert_all(self) -> list[Publish]:
-        """Publish everything that should be retained: to a new connection, or to somebody who may have lost it."""
+        """Let everything be published once more: to a new connection, or to somebody who may have lost it."""
         self.connected = True
+        self._told.clear()
+        self.replaced.clear()
+        self.backlog = dict.fromkeys(sorted(self._desired))
         doomed, self._doomed = self._doomed, {}
-        everything = {topic: payload for owned in self._desired.values() for topic, payload in owned.items()}
-        return self.clear(doomed) + self._publish(
-            {topic: everything[topic] for topic in sorted(everything, key=_configs_first)}
-        )
+        return self.clear(doomed)
+
+    def repeat(self) -> set[str]:
+        """Let the configs that took the place of others be published once more; gives their owners."""
+        replaced, self.replaced = self.replaced, {}
+        for topic, owner in replaced.items():
+            self._told.get(owner, {}).pop(topic, None)
+        return set(replaced.values())
+
+    def put_off(self, owners: Iterable[str]) -> None:
+        """Leave owners to the backlog."""
+        if self.connected:
+            self.backlog.update(dict.fromkeys(owners))
+
+    def next(self) -> list[Publish]:
+        """Publish a slice of the backlog."""
+        return self.say(list(islice(self.backlog, self.slice)))
+
+    def say(self, owners: Collection[str]) -> list[Publish]:
+        """Publish what some owners want retained and the broker was not told; config topics come first."""
+        if not self.connected:
+            return []
+        changes: dict[str, str] = {}
+        for owner in owners:
+            self.backlog.pop(owner, None)
+            desired, told = self._desired.get(owner, {}), self._told.get(owner, {})
+            withheld = {topic for topic in desired if self.holding and _is_config(topic) and topic not in told}
+            said = {topic: new for topic, new in desired.items() if topic not in withheld}
+            changed = {topic: new for topic, new in said.items() if told.get(topic) != new}
+            self.replaced.update({topic: owner for topic in changed if _is_config(topic) and topic in told})
+            changes.update(changed)
+            self._told[owner] = said
+        return sorted(self._publish(changes), key=configs_first)
 
     def _publish(self, messages: Mapping[str, str]) -> list[Publish]:
         publishes = []
         for topic, payload in messages.items():
-            if topic.endswith("/config"):
+            if _is_config(topic):
                 publishes += _farewell(topic, self._configs.get(topic, payload), payload)
                 self._configs[topic] = payload
             publishes.append(Publish(topic=topic, payload=payload))
         return publishes
 
 
-def _configs_first(topic: str) -> bool:
-    return not topic.endswith("/config")
+def _is_config(topic: str) -> bool:
+    return topic.endswith("/config")
+
+
+def configs_first(publish: Publish) -> bool:
+    """Sort by this to have what Home Assistant is told before the states."""
+    return not _is_config(publish.topic)
 
 
 def _farewell(topic: str, old: str, new: str) -> list[Publish]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from uhome2mqtt.events import Effect, Note, Now
+from uhome2mqtt.events import Effect, Note, Now, Publish
 from uhome2mqtt.model import Json
 
 
@@ -13,12 +14,14 @@ class Turn:
 
     def __init__(self, now: Now) -> None:
         self.now = now
+        self.clears: list[Publish] = []
         self.effects: list[Effect] = []
         self.outcomes: list[str] = []
         self.touched: set[str] = set()
         self.bridge_touched = False
         self.pins_touched = False
         self.everything_asserted = False
+        self.in_bulk = False
 
     def emit(self, effect: Effect) -> None:
         self.effects.append(effect)
@@ -28,6 +31,11 @@ class Turn:
 
     def touch_bridge(self) -> None:
         self.bridge_touched = True
+
+    def touch_in_bulk(self, device_ids: Iterable[str]) -> None:
+        """Let many devices be published a few at a time: nobody waits for any of them."""
+        self.touched.update(device_ids)
+        self.in_bulk = True
 
     def assert_everything(self) -> None:
         self.everything_asserted = True

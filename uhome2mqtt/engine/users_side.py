@@ -109,10 +109,8 @@ def _check_device(house: House, node: Node, *, changes: bool) -> None:
 def _job(house: House, turn: Turn, request: Request, node: Node, kind: str) -> Job:
     members = {name: value for name, value in request.members.items() if name != "device"}
     user_id, arguments = 0, {}
-    if kind == "list":
-        check_members(request, "device")
-    elif kind in {"get", "delete"}:
-        check_members(request, "device", "id")
+    if kind in {"list", "get", "delete"}:
+        check_members(request)
     if kind in {"get", "delete", "update"}:
         user_id = lock_users.read_id(members.pop("id", None))
     if kind in {"add", "update"}:

@@ -4,7 +4,7 @@ from uhome2mqtt.settings.loading import load
 from uhome2mqtt.settings.model import Settings
 from uhome2mqtt.settings.render_example import example
 from uhome2mqtt.settings.render_page import documentation
-from uhome2mqtt.settings.show import json_schema, not_effective, redacted
+from uhome2mqtt.settings.show import json_schema, redacted
 from uhome2mqtt.settings.urls import MqttEndpoint
 
 __all__ = [
@@ -14,6 +14,5 @@ __all__ = [
     "example",
     "json_schema",
     "load",
-    "not_effective",
     "redacted",
 ]

@@ -70,11 +70,6 @@ class Key:
         """Return what the table of keys says beyond pydantic's own words, None for nothing."""
         return notes(self.field).get(f"x-{name}")
 
-    @property
-    def not_effective(self) -> tuple[str, ...]:
-        """Which of its values do nothing in this version."""
-        return tuple(cast("list[str]", self.note("not-effective-yet") or []))
-
 
 def notes(field: FieldInfo) -> Mapping[str, JsonValue]:
     """Return what `about` recorded for a field."""

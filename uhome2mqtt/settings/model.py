@@ -12,12 +12,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from uhome2mqtt.catalogue import DESCRIPTIONS
+from uhome2mqtt.catalogue import DESCRIPTIONS, KNOWN
 from uhome2mqtt.errors import SettingsError
+from uhome2mqtt.model import COLOR_TEMP, RGB
 from uhome2mqtt.settings.sections import (
     Commands,
     Device,
     HomeAssistant,
+    Lights,
     LockUsers,
     Log,
     Mqtt,
@@ -29,6 +31,7 @@ from uhome2mqtt.settings.sections import (
 )
 from uhome2mqtt.settings.types import Allowed, FilePath, Text, format_duration
 from uhome2mqtt.settings.urls import path_of
+from uhome2mqtt.uhome.lights import parse_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,6 +91,7 @@ class Settings(BaseSettings):
     polling: Polling = Field(default_factory=Polling)
     notifications: Notifications = Field(default_factory=Notifications)
     commands: Commands = Field(default_factory=Commands)
+    lights: Lights = Field(default_factory=Lights, json_schema_extra=about(also_called=("light", "colors")))
     lock_users: LockUsers = Field(default_factory=LockUsers)
     web: Web = Field(default_factory=Web, json_schema_extra=about(also_called=("frontend", "http", "server")))
     devices: Annotated[dict[Text, Device], Allowed("device ids, each with topic, name or enabled")] = Field(
@@ -123,6 +127,7 @@ def _conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _unknown_words(settings.commands)
     yield from _shared_topics(settings.devices)
     yield from _push_conflicts(settings)
+    yield from _light_conflicts(settings.lights)
     if settings.mqtt.key_file and not settings.mqtt.cert_file:
         yield ("mqtt", "key_file"), "it needs mqtt.cert_file", (("mqtt", "cert_file"),)
 
@@ -165,6 +170,15 @@ def _push_conflicts(settings: Settings) -> Iterator[Conflict]:
     if settings.web.enabled and notifications.path in own:
         reason = f"the bridge's web server uses the path {notifications.path} itself"
         yield key, reason, (("uhome", "redirect_uri"), ("web", "enabled"))
+
+
+def _light_conflicts(lights: Lights) -> Iterator[Conflict]:
+    for name, value in (("color_temp_state", lights.color_temp_state), ("rgb_state", lights.rgb_state)):
+        if parse_state(value) in KNOWN - {COLOR_TEMP, RGB}:
+            yield ("lights", name), f"{value} is known to be something else", ()
+    if parse_state(lights.color_temp_state) == parse_state(lights.rgb_state):
+        both = "it is lights.color_temp_state as well"
+        yield ("lights", "rgb_state"), both, (("lights", "color_temp_state"),)
 
 
 def _shared_topics(devices: Mapping[str, Device]) -> Iterator[Conflict]:

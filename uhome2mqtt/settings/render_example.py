@@ -60,8 +60,7 @@ def _devices() -> Iterator[str]:
 def meaning(key: Key) -> str:
     """Say in one sentence what a key means and takes."""
     default = key.note("default")
-    note = f" ({' and '.join(key.not_effective)}: not effective yet)" if key.not_effective else ""
-    return f"{key.field.description} ({key.allowed}{f'; default: {default}' if default else ''}){note}"
+    return f"{key.field.description} ({key.allowed}{f'; default: {default}' if default else ''})"
 
 
 def setting(key: Key, indent: str) -> str:

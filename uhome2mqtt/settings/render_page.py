@@ -35,9 +35,6 @@ refused: all problems are reported at once, with the place that each came from, 
 A duration is a number of seconds, or has a unit: `30 s`, `5 min` (or `5m`), `6 h`, `7 d`. Words such as
 `off` need no quotes; neither do passwords made of digits. Text that starts with one of
 ``! & * { [ | > % @ ` " '``, or contains ` #` or `: `, does.
-
-A value marked *(not effective yet)* is accepted, and does nothing in this version; the bridge says so at
-its start when you set one.
 """
 
 TAIL = """\
@@ -132,7 +129,7 @@ def _tables() -> Iterator[str]:
         if model := section_model(field):
             keys = [key for key in KEYS.values() if key.section is field]
             yield f"## `{name}`\n\n{model.__doc__}\n\n{_table(keys)}\n"
-    yield f"## `{DEVICES}`\n\n{_sentence(KEYS[DEVICES])}\n\n{_table(DEVICE_KEYS.values())}\n"
+    yield f"## `{DEVICES}`\n\n{KEYS[DEVICES].field.description}\n\n{_table(DEVICE_KEYS.values())}\n"
     yield f"## Without a section\n\n{_table(alone)}\n"
 
 
@@ -145,18 +142,13 @@ def _row(key: Key) -> str:
     variable = f"`{KEYS[DEVICES].variable}`" if key.path[0] == DEVICES else f"`{key.variable}`"
     if key.structured or key.path[0] == DEVICES:
         variable += " (JSON)"
-    return f"| `{key.name}` | {_default(key)} | {key.allowed} | {variable} | {_sentence(key)} |"
+    return f"| `{key.name}` | {_default(key)} | {key.allowed} | {variable} | {key.field.description} |"
 
 
 def _default(key: Key) -> str:
     if key.default is not None:
         return f"`{written(key, key.default)}`"
     return str(key.note("default") or "none")
-
-
-def _sentence(key: Key) -> str:
-    which = " and ".join(f"`{value}`" for value in key.not_effective)
-    return f"{key.field.description}; {which}: *(not effective yet)*" if which else f"{key.field.description}"
 
 
 def _secrets() -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_serializer
 from uhome2mqtt.settings.types import (
     Allowance,
     BrokerUrl,
+    CommandName,
     Duration,
     FilePath,
     HttpUrl,
@@ -18,6 +19,7 @@ from uhome2mqtt.settings.types import (
     PushUrl,
     Secret,
     Slug,
+    StateName,
     Text,
     TopicPath,
 )
@@ -29,6 +31,7 @@ from uhome2mqtt.settings.urls import (
     path_of,
     without_credentials,
 )
+from uhome2mqtt.uhome.lights import COLOR_TEMP_COMMAND, COLOR_TEMP_STATE, RGB_COMMAND, RGB_STATE
 
 PUSH_HEALTHY_AT_LEAST = 300.0
 
@@ -38,18 +41,16 @@ def about(
     sample: JsonValue = None,
     default: str | None = None,
     also_called: tuple[str, ...] = (),
-    not_effective: tuple[str, ...] = (),
 ) -> dict[str, JsonValue]:
     """Describe a key beyond what pydantic knows.
 
     `sample` stands in the example where there is no default, `default` says in words how one is computed,
-    `also_called` are names that people try, `not_effective` are values that do nothing yet.
+    `also_called` are names that people try.
     """
     facts: dict[str, JsonValue] = {
         "x-sample": sample,
         "x-default": default,
         "x-also-called": list(also_called),
-        "x-not-effective-yet": list(not_effective),
     }
     return {name: fact for name, fact in facts.items() if fact}
 
@@ -168,7 +169,7 @@ class HomeAssistant(Section):
     discovery: Annotated[Literal["device", "entity", "both", "off"], IgnoringCase] = Field(
         "device",
         description="Announce devices as one message each, as one message for each entity, as both, or not at all",
-        json_schema_extra=about(not_effective=("entity", "both"), also_called=("enabled", "mode")),
+        json_schema_extra=about(also_called=("enabled", "mode")),
     )
     discovery_prefix: TopicPath = Field(
         "homeassistant",
@@ -256,6 +257,21 @@ class Commands(Section):
     )
     max_age: Annotated[float, Duration(1, 3600)] = Field(
         30.0, description="A command that says when it was sent is refused when it is older"
+    )
+
+
+class Lights(Section):
+    """What the cloud calls the colours of lights; nobody has seen one yet, so that the defaults are guesses."""
+
+    color_temp_state: StateName = Field(
+        COLOR_TEMP_STATE, description="The state that holds the colour temperature, in kelvin"
+    )
+    color_temp_command: CommandName = Field(
+        COLOR_TEMP_COMMAND, description="The command that sets it, with the argument that takes the kelvin"
+    )
+    rgb_state: StateName = Field(RGB_STATE, description="The state that holds the colour, as {r, g, b} or r,g,b")
+    rgb_command: CommandName = Field(
+        RGB_COMMAND, description="The command that sets it, with the argument that takes {r, g, b}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from uhome2mqtt.settings.keys import KEYS, Key
+from uhome2mqtt.settings.keys import Key
 from uhome2mqtt.settings.model import Settings
 from uhome2mqtt.settings.types import Duration, format_duration
 
@@ -20,12 +20,6 @@ def redacted(settings: Settings) -> dict[str, Any]:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the configuration file."""
     return Settings.model_json_schema()
-
-
-def not_effective(settings: Settings) -> list[str]:
-    """Name the keys that are set to something that does nothing in this version, with their values."""
-    given = ((key, value_of(settings, key)) for key in KEYS.values() if key.not_effective)
-    return [f"{key.name}={value}" for key, value in given if value in key.not_effective]
 
 
 def value_of(settings: Settings, key: Key) -> object:

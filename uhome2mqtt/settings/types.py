@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_core import core_schema
 
 from uhome2mqtt.settings.urls import check_broker_url, check_http_url, check_network, check_push_url
+from uhome2mqtt.uhome.lights import parse_command, parse_state
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -144,6 +145,16 @@ def _parse_rule(rule: object, whose: object) -> Literal["all"] | tuple[str, ...]
     raise ValueError(f"the rule for {whose} is neither all nor a list of words and keys like [LOCK, mode] or []")
 
 
+def _check_state_name(text: str) -> str:
+    parse_state(text)
+    return text
+
+
+def _check_command_name(text: str) -> str:
+    parse_command(text)
+    return text
+
+
 def _parse_networks(value: object) -> object:
     """Return the addresses and networks of a list; one alone is a list of one."""
     entries = [value] if isinstance(value, str) else value
@@ -175,6 +186,10 @@ Allowance = Annotated[
     Literal["all"] | dict[str, Rule],
     BeforeValidator(_parse_allow),
     Allowed("all, or rules by kind (lock, light, switch) or device: the word all, or a list of words and keys"),
+]
+StateName = Annotated[str, AfterValidator(_check_state_name), Allowed("a name like st.switch.switch")]
+CommandName = Annotated[
+    str, AfterValidator(_check_command_name), Allowed("a command with its argument like st.switchLevel.setLevel(level)")
 ]
 Networks = Annotated[
     tuple[str, ...],

@@ -4,7 +4,7 @@ from uhome2mqtt.simulator.clock import Clock, LoopClock, ManualClock
 from uhome2mqtt.simulator.cloud import SimulatedCloud
 from uhome2mqtt.simulator.device import SimDevice
 from uhome2mqtt.simulator.faults import Fault
-from uhome2mqtt.simulator.household import demo_household
+from uhome2mqtt.simulator.household import color_bulb, demo_household
 from uhome2mqtt.simulator.orders import DeviceChange
 from uhome2mqtt.simulator.quirks import Quirks, UnknownQuirkError
 from uhome2mqtt.simulator.scenario import play
@@ -21,6 +21,7 @@ __all__ = [
     "SimDevice",
     "SimulatedCloud",
     "UnknownQuirkError",
+    "color_bulb",
     "demo_household",
     "play",
     "serve",

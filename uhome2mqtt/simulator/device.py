@@ -7,7 +7,7 @@ from typing import Any
 
 from uhome2mqtt.simulator.vocabulary import Jam
 
-Value = str | int | float | bool | None
+Value = str | int | float | bool | dict[str, int] | None
 States = dict[str, Value]
 """Values by `capability.attribute`, such as `{"st.lock.lockState": "Locked"}`, in the order of the wire."""
 

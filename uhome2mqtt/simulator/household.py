@@ -16,6 +16,7 @@ HALL_LIGHT = "7C:DF:A1:20:00:04"
 DINING_ROOM = "7C:DF:A1:20:00:05"
 BEDSIDE_LAMP = "84:F7:03:30:00:06"
 COFFEE_MACHINE = "84:F7:03:30:00:07"
+COLOR_BULB = "84:F7:03:30:00:08"
 
 
 def demo_household() -> list[SimDevice]:
@@ -29,6 +30,15 @@ def demo_household() -> list[SimDevice]:
         _dimmed(BEDSIDE_LAMP, "Bedside Lamp", "LIGHT", "A19-C1", hw_version="01.40.0301", level=25),
         _switched(COFFEE_MACHINE, "Coffee Machine", "SmartPlug", "SmartPlug", hw_version="01.02.0007"),
     ]
+
+
+def color_bulb(temperature: str = "st.colorTemperature.temperature", color: str = "st.color.color") -> SimDevice:
+    """Build a bulb such as nobody has captured, with these names of its colours; no part of the demo's household."""
+    bulb = _dimmed(COLOR_BULB, "Floor Lamp", "LIGHT", "A19-C2", hw_version="01.40.0301", level=60)
+    bulb.handle_type = "utec-bulb-color-rgbw"
+    bulb.states |= {temperature: 2700, color: {"r": 255, "g": 255, "b": 255}}
+    bulb.visible = dict(bulb.states)
+    return bulb
 
 
 def _lock(device_id: str, name: str, model: str, *, hw_version: str, auto_lock: float = 0.0) -> SimDevice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from uhome2mqtt.simulator.colors import colored, wording_of
 from uhome2mqtt.simulator.device import LEVEL, LOCK_MODE, LOCK_STATE, LOCKED_MODE, NORMAL, PASSAGE, SWITCH
 from uhome2mqtt.simulator.vocabulary import Jam
 
@@ -43,7 +44,7 @@ def effect(device: SimDevice, command: Command, *, passage_ignores: bool = True)
             # An off dimmer keeps its last level: captured as "off" with level 100.
             return {SWITCH: "on", LEVEL: level} if level else {SWITCH: "off"}
         case _:
-            return {}
+            return colored(device, command.capability, command.name, command.arguments)
 
 
 def accepts(device: SimDevice, command: Command) -> bool:
@@ -60,7 +61,8 @@ def accepts(device: SimDevice, command: Command) -> bool:
             level = command.arguments.get("level")
             return LEVEL in device.states and _is_integer(level) and level in range(101)
         case _:
-            return False
+            wording = wording_of(device, command.capability, command.name)
+            return wording is not None and wording.takes(command.arguments)
 
 
 def relocks(device: SimDevice) -> bool:

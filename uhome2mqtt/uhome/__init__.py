@@ -7,6 +7,7 @@ service was seen to accept.
 
 from __future__ import annotations
 
+from uhome2mqtt.uhome.lights import GUESSED, LightNames
 from uhome2mqtt.uhome.members import UNKNOWN_ERROR
 from uhome2mqtt.uhome.notifications import MOST_ENTRIES, decode_notification
 from uhome2mqtt.uhome.replies import (
@@ -29,10 +30,12 @@ from uhome2mqtt.uhome.users import decode_users_reply
 
 __all__ = [
     "DEFERRED_RESPONSE",
+    "GUESSED",
     "MOST_ENTRIES",
     "PAYLOAD_VERSION",
     "UNKNOWN_ERROR",
     "CommandReply",
+    "LightNames",
     "Operation",
     "command_payload",
     "decode_account",

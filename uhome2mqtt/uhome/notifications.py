@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from uhome2mqtt.model import Json, Notification
+from uhome2mqtt.uhome.lights import GUESSED, LightNames
 from uhome2mqtt.uhome.members import LONGEST_ID, as_object, id_in, member, text_in
 from uhome2mqtt.uhome.reports import report_of
 
@@ -14,7 +15,7 @@ _STATE, _SYNC, _DELETE = _KINDS = ("devicestate", "devicesync", "devicedelete")
 _OF_RECORDS = ("name", "handleType", "category")
 
 
-def decode_notification(body: Json) -> Notification:
+def decode_notification(body: Json, names: LightNames = GUESSED) -> Notification:
     """Read a notification in every frame that was seen, documented or feared; whatever it is, nothing is raised.
 
     Entries without an id, those beyond `MOST_ENTRIES`, and a whole of another kind or without entries are unreadable.
@@ -27,7 +28,7 @@ def decode_notification(body: Json) -> Notification:
     named = [entry for entry in entries[:MOST_ENTRIES] if isinstance(entry, dict) and id_in(entry)]
     told = [(kind or _kind_of(entry), entry) for entry in named]
     return Notification(
-        reports=tuple(report_of(entry) for kind, entry in told if kind == _STATE),
+        reports=tuple(report_of(entry, names) for kind, entry in told if kind == _STATE),
         changed=_ids(entry for kind, entry in told if kind == _SYNC),
         deleted=_ids(entry for kind, entry in told if kind == _DELETE),
         unreadable=len(entries) - len(named),

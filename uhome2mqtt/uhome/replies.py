@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_code
 from uhome2mqtt.model import Device, DeviceError, Json, Report, parse_json
+from uhome2mqtt.uhome.lights import GUESSED, LightNames
 from uhome2mqtt.uhome.members import as_object, error_of, id_in, member, text_in
 from uhome2mqtt.uhome.reports import report_of
 
@@ -60,15 +61,16 @@ def decode_devices(payload: Mapping[str, Json]) -> tuple[Device, ...]:
     return tuple({device.id: device for device in devices if device.id}.values())
 
 
-def decode_command_replies(payload: Mapping[str, Json], device_ids: Collection[str]) -> dict[str, CommandReply]:
+def decode_command_replies(
+    payload: Mapping[str, Json], device_ids: Collection[str], names: LightNames = GUESSED
+) -> dict[str, CommandReply]:
     """Read the answers to the commands of some devices; of one that the reply does not mention it is an acceptance.
 
     Where one device was asked, an entry alone is its, however its id is spelt: an error must not be lost.
     """
     entries = member(payload, "devices")
-    reports = [
-        report_of(entry) for entry in (entries if isinstance(entries, list) else [entries]) if isinstance(entry, dict)
-    ]
+    listed = entries if isinstance(entries, list) else [entries]
+    reports = [report_of(entry, names) for entry in listed if isinstance(entry, dict)]
     alone = reports[0] if len(reports) == len(device_ids) == 1 else None
     by_id = {report.device_id.casefold(): report for report in reversed(reports)}
     return {device_id: _command_reply(by_id.get(device_id.casefold(), alone), device_id) for device_id in device_ids}

@@ -7,6 +7,7 @@ from itertools import islice
 
 from uhome2mqtt.errors import ProtocolError
 from uhome2mqtt.model import Attribute, Json, Report, attribute
+from uhome2mqtt.uhome.lights import GUESSED, LightNames
 from uhome2mqtt.uhome.members import as_object, error_of, id_in, member, text_in
 
 DEFERRED_RESPONSE = "st.deferredresponse"
@@ -20,20 +21,20 @@ MOST_STATES = 500
 """Of one device; the richest that was seen has a dozen."""
 
 
-def decode_reports(payload: Mapping[str, Json]) -> tuple[Report, ...]:
+def decode_reports(payload: Mapping[str, Json], names: LightNames = GUESSED) -> tuple[Report, ...]:
     """Read states or errors of devices; an entry without an id is left out."""
     entries = member(payload, "devices")
     if not isinstance(entries, list):
         raise ProtocolError("the reply holds no list of devices")
-    reports = (report_of(entry) for entry in entries if isinstance(entry, dict))
+    reports = (report_of(entry, names) for entry in entries if isinstance(entry, dict))
     return tuple(report for report in reports if report.device_id)
 
 
-def report_of(entry: Mapping[str, Json]) -> Report:
+def report_of(entry: Mapping[str, Json], names: LightNames = GUESSED) -> Report:
     """Read what one entry says of its device, whose id is empty where the entry has none."""
     return Report(
         device_id=id_in(entry),
-        states=dict(_states(member(entry, "states"))),
+        states=names.heard(_states(member(entry, "states"))),
         error=error_of(member(entry, "error")),
     )
 

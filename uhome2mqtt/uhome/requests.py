@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from uhome2mqtt.model import Command, Device, Json
+from uhome2mqtt.uhome.lights import GUESSED, LightNames
 
 PAYLOAD_VERSION = "1"
 
@@ -46,9 +47,9 @@ def query_payload(devices: Iterable[Device]) -> dict[str, Json]:
     return {"devices": [_addressed(device) for device in devices]}
 
 
-def command_payload(orders: Iterable[tuple[Device, Command]]) -> dict[str, Json]:
+def command_payload(orders: Iterable[tuple[Device, Command]], names: LightNames = GUESSED) -> dict[str, Json]:
     """Address a command to each of several devices; `arguments` only where a command has some."""
-    return {"devices": [{**_addressed(device), "command": _action(command)} for device, command in orders]}
+    return {"devices": [{**_addressed(device), "command": _action(names.said(command))} for device, command in orders]}
 
 
 def registration_payload(url: str, secret: str) -> dict[str, Json]:

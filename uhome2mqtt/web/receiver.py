@@ -50,12 +50,14 @@ class Receiver:
         accepts: Callable[[str], bool],
         deliver: Callable[[Notification], bool],
         clock: Callable[[], float] = time.monotonic,
+        names: uhome.LightNames = uhome.GUESSED,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._path = path
         self._accepts = accepts
         self._deliver = deliver
         self._clock = clock
+        self._names = names
         self._unsaid: Counter[str] = Counter()
         self._said: dict[str, float] = {}
         self._log = logs.get_logger()
@@ -86,7 +88,7 @@ class Receiver:
             parsed = parse_json(await _body(request))
         except ValueError:
             raise _RefusedError("not_json") from None
-        told = uhome.decode_notification(parsed)
+        told = uhome.decode_notification(parsed, self._names)
         if not self._deliver(told):
             raise _RefusedError("overloaded")
         return told
