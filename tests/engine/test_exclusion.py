@@ -229,3 +229,14 @@ def test_all_at_once() -> None:
     assert house.announced.excluded == {}
     data = {"id": None, "topic": None, "restored": ["back", "bridge", "front"]}
     assert house.responses("device/restore")[-1]["data"] == data
+
+
+def test_one_entity_of_the_bridge() -> None:
+    """Where the bridge is described in both layouts, one of its entities that is deleted leaves the device, too."""
+    house = running(FRONT, config=EngineConfig(topics=TOPICS, discovery=Discovery.BOTH))
+    house.advance(20)
+    delete(house, TOPICS.entity_discovery("sensor", f"{BASE}_bridge", "push"))
+    assert "push" not in json.loads(house.broker[BRIDGE])["components"]
+    told = [publish.topic for publish in house.published].count(BRIDGE)
+    house.advance(10)
+    assert [publish.topic for publish in house.published].count(BRIDGE) == told + 1

@@ -22,14 +22,6 @@ def json_schema() -> dict[str, Any]:
     return Settings.model_json_schema()
 
 
-def value_of(settings: Settings, key: Key) -> object:
-    """Return the value of a key."""
-    value: object = settings
-    for step in key.path:
-        value = getattr(value, step)
-    return value
-
-
 def written(key: Key, value: object) -> str:
     """Write a value as it stands in the configuration file."""
     if isinstance(value, bool):
