@@ -152,7 +152,7 @@ async def test_no_broker(tmp_path: Path) -> None:
     port = free_port()
     code, out, err = await run("discovery", "-c", write(tmp_path, "base", port))
     assert (code, out) == (69, "")
-    assert f"127.0.0.1:{port}: " in err
+    assert f"the broker at 127.0.0.1:{port} (mqtt.url) cannot be asked: " in err
     assert "Traceback" not in err
 
 

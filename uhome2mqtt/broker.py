@@ -300,7 +300,7 @@ async def read_retained(link: Link, filters: Collection[str]) -> dict[str, bytes
                 why = f"the broker does not let this user read {', '.join(refused)}: see its access rules"
                 break
             return retained
-    raise BrokerError(f"{link.host}:{link.port}: {why}")
+    raise BrokerError(f"the broker at {link.host}:{link.port} (mqtt.url) cannot be asked: {why}")
 
 
 async def _read(client: aiomqtt.Client, filters: Collection[str], retained: dict[str, bytes]) -> list[str]:
