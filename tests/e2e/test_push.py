@@ -160,6 +160,8 @@ async def test_by_mqtt(stage: Stage) -> None:
     for token, body in (("wrong", told(FRONT, "Unlocked")), (house.secret, told(BACK, "Unlocked"))):
         await stage.ear.say("bridge/request/notification", json.dumps({"token": token, "body": body}))
     await stage.ear.until("back_door/lock", "UNLOCKED", since)
+    # The answer follows the states.
+    await stage.ear.until("bridge/response/notification", lambda text: json.loads(text)["status"] == "ok", since)
     assert stage.ear.payloads("front_door/lock", since) == []
     answers = stage.ear.documents("bridge/response/notification", since)
     assert [answer["status"] for answer in answers] == ["error", "ok"]
