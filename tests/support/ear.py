@@ -20,6 +20,9 @@ from uhome2mqtt.tasks import cancelled
 
 from .patience import eventually
 
+MARKER = "ear/marker"
+"""What the ear says to itself, and does not remember; nobody else listens there."""
+
 Wanted = str | Callable[[str], bool]
 
 
@@ -51,6 +54,7 @@ class Ear:
         self.heard: list[Heard] = []
         self.connected = asyncio.Event()
         self._client: aiomqtt.Client | None = None
+        self._marker = asyncio.Event()
 
     def topic(self, topic: str) -> str:
         return f"{self.base}/{topic}"
@@ -80,6 +84,17 @@ class Ear:
         except TimeoutError:
             heard = self.payloads(topic, since)
             raise AssertionError(f"{topic}: {len(heard)} heard, the last of them {heard[-20:]}") from None
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Let what was published in the same moment arrive as well: a marker behind it comes back."""
+        if self._client is None or not self.connected.is_set():
+            return
+        self._marker.clear()
+        with suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(5):
+                await self._client.publish(self.topic(MARKER), b"", qos=1)
+                await self._marker.wait()
 
     async def until_event(self, topic: str, wanted: str, since: int = 0, deadline: float = 20.0) -> dict[str, Any]:
         """Wait for an event type on a result or event topic and give its document."""
@@ -101,7 +116,10 @@ class Ear:
                     await self._client.subscribe(f"{self.base}/#", qos=1)
                     self.connected.set()
                     async for message in self._client.messages:
-                        self.heard.append(_heard(message))
+                        if str(message.topic) == self.topic(MARKER):
+                            self._marker.set()
+                        else:
+                            self.heard.append(_heard(message))
             self.connected.clear()
             await asyncio.sleep(0.05)
 
