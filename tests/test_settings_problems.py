@@ -33,6 +33,9 @@ SHORT = {
         "known are uhome, mqtt, homeassistant, polling, notifications, commands, lights, lock_users, web, log, devices"
     ),
     "<a mapping>": "got a value that is not shown, but it is no mapping; allowed is a mapping of keys and values",
+    "<tabs>": "indent with spaces, YAML takes no tabs",
+    "<backslash>": "put text with a backslash between single quotes",
+    "<colon>": "quote text that has a colon and a space in it, and look at the indentation",
     "<one line>": "(FILE, line 1)",
 }
 
@@ -135,8 +138,21 @@ FILES: dict[str, tuple[str, ...]] = {
         "uhome.timeout: got 'true', but <no duration>; allowed is a duration from 1 s to 2 min <one line>",
     ),
     "polling: {interval: 5}": (
-        "polling.interval: got '5', but it is out of range; allowed is a duration from 10 s to 1 h <one line>",
+        (
+            "polling.interval: got '5', but it is out of range: without a unit it is seconds; "
+            "allowed is a duration from 10 s to 1 h <one line>"
+        ),
     ),
+    "uhome: {timeout: 15000}": (
+        (
+            "uhome.timeout: got '15000', but it is out of range: without a unit it is seconds; "
+            "allowed is a duration from 1 s to 2 min <one line>"
+        ),
+    ),
+    "uhome: {timeout: 500 ms}": (
+        "uhome.timeout: got '500 ms', but <no duration>; allowed is a duration from 1 s to 2 min <one line>",
+    ),
+    "mqtt:\n  password: hunter: 2": ("FILE, line 2, column 19: mapping values are not allowed here; <colon>",),
     "polling: {interval: 2 h}": (
         "polling.interval: got '2 h', but it is out of range; allowed is a duration from 10 s to 1 h <one line>",
     ),
@@ -345,12 +361,12 @@ FILES: dict[str, tuple[str, ...]] = {
         ("commands.allow: a name is given twice in it (FILE, lines 1 and 1)"),
     ),
     "mqtt: {password: !hunter2 x}": ("mqtt.password: <tags> <one line>",),
-    "mqtt: {password: *hunter2}": ("FILE, line 1: aliases (*name) are not supported",),
+    "mqtt: {password: *hunter2}": ("FILE, line 1: aliases (*name) are not supported, quote text that starts with *",),
     "? [a]\n: b": ("?: unknown key; <sections> <one line>",),
     "- a": ("FILE: not a mapping of sections such as mqtt: to their keys",),
     "hunter2": ("FILE: not a mapping of sections such as mqtt: to their keys",),
     "mqtt: {password: hunter2": ("FILE, line 1, column 25: expected ',' or '}', but got '<stream end>'",),
-    "mqtt:\n\tqos: 1": ("FILE, line 2, column 1: found character '\\t' that cannot start any token",),
+    "mqtt:\n\tqos: 1": ("FILE, line 2, column 1: found character '\\t' that cannot start any token; <tabs>",),
     "mqtt: !a!b x": ("FILE, line 1, column 7: found undefined tag handle '…'",),
     "mqtt: a\n---\nmqtt: b": ("FILE, line 2, column 1: but found another document",),
     "mqtt: \x00": ("FILE: not YAML: it contains characters that are not allowed in text",),
@@ -365,9 +381,9 @@ FILES: dict[str, tuple[str, ...]] = {
         "mqtt.password: <tags> <one line>",
         "mqtt.password: got a value that is not shown; allowed is text, not empty <one line>",
     ),
-    'mqtt: "\\hunter2"': ("FILE, line 1, column 9: found unknown escape character 'h'",),
+    'mqtt: "\\hunter2"': ("FILE, line 1, column 9: found unknown escape character 'h'; <backslash>",),
     "mqtt: &hunter2 x": ("mqtt: <a mapping> <one line>",),
-    "a: b: c": ("FILE, line 1, column 5: mapping values are not allowed here",),
+    "a: b: c": ("FILE, line 1, column 5: mapping values are not allowed here; <colon>",),
     "%TAG ! hunter2": ("FILE, line 1, column 15: expected '<document start>', but found '<stream end>'",),
     "%TAG !hunter2! a\n%TAG !hunter2! a\n--- x": ("FILE, line 2, column 1: duplicate tag handle '…'",),
     "%YAML 3.1\n--- x": ("FILE, line 1, column 1: found incompatible YAML document (version 1.* is required)",),

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from uhome2mqtt.errors import SettingsError
-from uhome2mqtt.settings import load
+from uhome2mqtt.settings import found_file, load, load_again
+from uhome2mqtt.settings.sources import is_there
 
 NOWHERE = Path("/nonexistent")
 
@@ -25,7 +26,16 @@ VARIABLES: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
         {"uhome2mqtt_mqtt__url": "x"},
         ("uhome2mqtt_mqtt__url: unknown environment variable; did you mean UHOME2MQTT_MQTT__URL?",),
     ),
-    ("", {"UHOME2MQTT_FOO__ZZZ": "x"}, ("UHOME2MQTT_FOO__ZZZ: unknown environment variable",)),
+    (
+        "",
+        {"UHOME2MQTT_FOO__ZZZ": "x"},
+        (
+            (
+                "UHOME2MQTT_FOO__ZZZ: unknown environment variable; those of keys are like UHOME2MQTT_MQTT__URL, "
+                "with two underscores after the section"
+            ),
+        ),
+    ),
     (
         "",
         {"UHOME2MQTT_MQTT__PASWORD_FILE": "/x"},
@@ -209,7 +219,7 @@ def test_file_that_is_not_utf_8(tmp_path: Path) -> None:
     """A file in another encoding is reported with the line where that shows."""
     file = tmp_path / "config.yaml"
     file.write_bytes("mqtt:\n  username: hunter2ü\n".encode("latin-1"))
-    assert _problems(file, {}) == (f"{file}, line 2: not UTF-8",)
+    assert _problems(file, {}) == (f"{file}, line 2: not UTF-8; save it in that encoding",)
 
 
 def test_secret_file_that_is_not_utf_8(tmp_path: Path) -> None:
@@ -235,3 +245,33 @@ def test_directory_of_secrets_that_cannot_be_read() -> None:
     with pytest.raises(SettingsError) as caught:
         load(None, {}, secrets_directory=directory)
     assert str(caught.value) == f"{directory}: cannot be read: File name too long"
+
+
+def test_endless_files() -> None:
+    """A device without an end, in the place of a file or of a secret, is refused instead of read."""
+    endless = Path("/dev/zero")
+    assert _problems(endless, {}) == ("/dev/zero: larger than 1 MiB, so that it is no configuration file",)
+    with pytest.raises(SettingsError) as caught:
+        load(None, {"UHOME2MQTT_MQTT__PASSWORD_FILE": str(endless)}, secrets_directory=NOWHERE)
+    assert str(caught.value) == (
+        "mqtt.password: the secret file is larger than 1 MiB (UHOME2MQTT_MQTT__PASSWORD_FILE=/dev/zero)"
+    )
+
+
+def test_file_that_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file of the start has gone, nothing is read again: that names the file, not the keys it had set."""
+    monkeypatch.chdir(tmp_path)
+    file = Path("config.yaml")
+    file.write_text("mqtt: {username: somebody}")
+    before = found_file(None, {})
+    assert load_again(None, {}, before).mqtt.username == "somebody"
+    file.unlink()
+    with pytest.raises(SettingsError, match=r"\Aconfig\.yaml: there is no such file any more\Z"):
+        load_again(None, {}, before)
+    assert load_again(None, {}, None).mqtt.username is None
+
+
+def test_file_that_cannot_be_looked_at() -> None:
+    """A configuration file that is out of sight is there all the same."""
+    with_long_name = Path("/etc", "long" * 100)
+    assert is_there(with_long_name)

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map"))
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_REMEDIES = {
+    r"'\t' that cannot start": "indent with spaces, YAML takes no tabs",
+    "mapping values are not allowed": "quote text that has a colon and a space in it, and look at the indentation",
+    "found unknown escape": "put text with a backslash between single quotes",
+}
+"""What to do about the mistakes that people make most."""
 _PARTS = frozenset({"<block end>", "<document start>", "<scalar>", "<stream end>", "<block mapping start>"})
 """Names that the parser gives to what it finds."""
 
@@ -43,11 +49,13 @@ def parse(name: str, content: bytes) -> Document:
         root = _compose(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        document.problems.append(f"{name}, line {line}: not UTF-8")
+        document.problems.append(f"{name}, line {line}: not UTF-8; save it in that encoding")
     except yaml.YAMLError as error:
         document.problems.append(f"{name}{_syntax_error(error)}")
     except _AliasError as error:
-        document.problems.append(f"{name}, line {error}: aliases (*name) are not supported")
+        document.problems.append(
+            f"{name}, line {error}: aliases (*name) are not supported, quote text that starts with *"
+        )
     except RecursionError:
         document.problems.append(f"{name}: nested too deeply")
     else:
@@ -117,8 +125,14 @@ def _syntax_error(error: yaml.YAMLError) -> str:
     # Only the parser's own words are shown: its excerpts of the file may hold a password.
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         problem = _QUOTED.sub(_token, error.problem or "")
-        return f", line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {problem}"
+        return (
+            f", line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {problem}{_remedy(problem)}"
+        )
     return ": not YAML: it contains characters that are not allowed in text"
+
+
+def _remedy(problem: str) -> str:
+    return next((f"; {remedy}" for words, remedy in _REMEDIES.items() if words in problem), "")
 
 
 def _token(quoted: re.Match[str]) -> str:

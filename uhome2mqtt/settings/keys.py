@@ -58,8 +58,12 @@ class Key:
     @property
     def allowed(self) -> str:
         """What it takes, in words."""
-        facts = [*self.field.metadata, *_facts(self.field.annotation)]
-        return next(text for text in map(_text, facts) if text).format(**_bounds(facts))
+        return next(text for text in map(_text, self.facts) if text).format(**bounds(self.facts))
+
+    @property
+    def facts(self) -> list[object]:
+        """Its types and their annotations, the outermost first."""
+        return [*self.field.metadata, *_facts(self.field.annotation)]
 
     @property
     def default(self) -> object:
@@ -116,14 +120,15 @@ def _text(fact: object) -> str:
     return words.get(fact, "") if isinstance(fact, type) else ""
 
 
-def _bounds(facts: list[object]) -> dict[str, object]:
-    bounds: dict[str, object] = {}
+def bounds(facts: list[object]) -> dict[str, JsonValue]:
+    """Give the least and the most that a number may be, as far as there are any."""
+    found: dict[str, JsonValue] = {}
     for fact in facts:
         if isinstance(fact, Ge):
-            bounds["least"] = fact.ge
+            found["least"] = cast("int", fact.ge)
         elif isinstance(fact, Le):
-            bounds["most"] = fact.le
-    return bounds
+            found["most"] = cast("int", fact.le)
+    return found
 
 
 KEYS = {key.name: key for key in _keys()}

@@ -94,9 +94,9 @@ class Settings(BaseSettings):
     lights: Lights = Field(default_factory=Lights, json_schema_extra=about(also_called=("light", "colors")))
     lock_users: LockUsers = Field(default_factory=LockUsers)
     web: Web = Field(default_factory=Web, json_schema_extra=about(also_called=("frontend", "http", "server")))
-    devices: Annotated[dict[Text, Device], Allowed("device ids, each with topic, name or enabled")] = Field(
-        default_factory=dict, description="What is different for single devices, by their ids in the cloud"
-    )
+    devices: Annotated[
+        dict[Text, Device], Allowed("device ids, each with topic, name or enabled", {"type": "object"})
+    ] = Field(default_factory=dict, description="What is different for single devices, by their ids in the cloud")
     state_dir: FilePath = Field(
         default_factory=_own_state_dir,
         description="Directory for tokens and topic names, readable by the bridge's user only",

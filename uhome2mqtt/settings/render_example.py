@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 WIDTH = 100
+SCHEMA_URL = "https://raw.githubusercontent.com/uhome2mqtt/uhome2mqtt/main/config.schema.json"
+"""Where editors find it, wherever the file has been copied to."""
 SAMPLE_DEVICE = '"AA:BB:CC:DD:EE:FF"'
 HEAD = """\
 Configuration of uhome2mqtt: every key with its default.
@@ -26,7 +28,7 @@ Secrets are better kept in files or in the environment, see docs/configuration.m
 
 def example() -> str:
     """Return config.example.yaml: every key with its meaning, what it takes, and its default or a sample."""
-    lines = [f"# {line}" for line in HEAD.splitlines()]
+    lines = [f"# yaml-language-server: $schema={SCHEMA_URL}", *(f"# {line}" for line in HEAD.splitlines())]
     for name, field in Settings.model_fields.items():
         lines += ["", *_part(name, field)]
     return "\n".join(lines) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from uhome2mqtt.settings.changes import AT_CONNECTION, AT_ONCE
 from uhome2mqtt.settings.keys import DEVICE_KEYS, DEVICES, KEYS, Key, section_model
 from uhome2mqtt.settings.model import Settings
 from uhome2mqtt.settings.show import written
@@ -18,7 +19,7 @@ HEAD = """\
 
 One YAML file holds the configuration. None is needed where the environment says everything.
 [`config.example.yaml`](../config.example.yaml) shows every key with its default, and
-`python -m uhome2mqtt.settings --schema` prints the JSON Schema for editors.
+`config.schema.json` beside it tells editors of them (`python -m uhome2mqtt.settings --schema` prints it).
 
 The file is the first of these that exists:
 
@@ -56,6 +57,16 @@ UHOME2MQTT_DEVICES='{"AA:BB:CC:DD:EE:FF": {"topic": "front_door"}}'
 UHOME2MQTT_COMMANDS__ALLOW='{"lock": ["LOCK", "mode"]}'
 UHOME2MQTT_WEB__TRUSTED_PROXIES='["172.16.0.0/12"]'
 ```
+
+## Reloading
+
+`systemctl reload uhome2mqtt`, or SIGHUP, reads everything again: the file, the environment that the process was
+started with, and the secret files. One that cannot be used changes nothing; the log says what is wrong with it.
+Otherwise `bridge/event` and the log tell what has changed, in `config_reloaded`:
+
+- `applied`: AT_ONCE
+- `at_next_connection` to the broker, which is not ended for that: AT_CONNECTION
+- `needs_restart`: everything else
 
 ## Secrets
 
@@ -120,7 +131,16 @@ UHOME2MQTT_LOG__FORMAT=json
 
 def documentation() -> str:
     """Return docs/configuration.md."""
-    return "\n".join([HEAD, *_tables(), TAIL.replace("SECRETS", _secrets())])
+    return "\n".join([HEAD, *_tables(), _tail()])
+
+
+def _tail() -> str:
+    at_once, at_connection = ([name for name in KEYS if name in applied] for applied in (AT_ONCE, AT_CONNECTION))
+    texts = {"AT_ONCE": _listed(at_once), "AT_CONNECTION": _listed(at_connection), "SECRETS": _listed(_secrets())}
+    tail = TAIL
+    for name, text in texts.items():
+        tail = tail.replace(name, text)
+    return tail
 
 
 def _tables() -> Iterator[str]:
@@ -151,6 +171,10 @@ def _default(key: Key) -> str:
     return str(key.note("default") or "none")
 
 
-def _secrets() -> str:
-    names = [f"`{key.name}`" for key in KEYS.values() if key.secret]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def _secrets() -> list[str]:
+    return [key.name for key in KEYS.values() if key.secret]
+
+
+def _listed(names: list[str]) -> str:
+    quoted = [f"`{name}`" for name in names]
+    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"

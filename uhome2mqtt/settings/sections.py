@@ -156,6 +156,12 @@ class Mqtt(Section):
         default=True,
         description="Publish each device as one JSON document too",
     )
+    reassert_every: Annotated[float, Duration(60, 86400)] | None = Field(
+        None,
+        description="Publish everything retained once more, each time after so long: for a cluster of brokers in which"
+        " each node keeps retained messages to itself",
+        json_schema_extra=about(sample="5 min", default="never"),
+    )
 
     @property
     def endpoint(self) -> MqttEndpoint:

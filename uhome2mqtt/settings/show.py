@@ -1,4 +1,4 @@
-"""Show settings and what can be set, without secrets."""
+"""Show settings without secrets."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ def redacted(settings: Settings) -> dict[str, Any]:
     Secrets are `**********` when set and null when not; of an address with a query only scheme and host are left.
     """
     return settings.model_dump(mode="json")
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the configuration file."""
-    return Settings.model_json_schema()
 
 
 def written(key: Key, value: object) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 SEARCH = (Path("config.yaml"), Path("/etc/uhome2mqtt/config.yaml"))
 DOCKER_SECRETS = Path("/run/secrets")
+LARGEST = 1 << 20
+"""Bytes of a file: no configuration comes near, and a wrong path must not fill the memory."""
 
 _VARIABLES = {key.variable: key for key in KEYS.values()}
 _FILE_VARIABLES = {f"{key.variable}_FILE": key for key in KEYS.values() if key.secret}
@@ -25,24 +27,41 @@ _SERVICE_LINK = re.compile(ENVIRONMENT_PREFIX + r"(SERVICE_(HOST|PORT)(_\w+)?|PO
 """What Kubernetes sets in every pod beside a service that is called uhome2mqtt."""
 
 
-def read_file(gathered: Gathered, config_file: Path | None, environ: Mapping[str, str]) -> None:
-    """Read the configuration file that is asked for, or the first one found."""
-    asked = config_file or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+def read_file(gathered: Gathered, config_file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Read the configuration file that is asked for, or the first one found; gives the one that was read."""
+    asked = _asked(config_file, environ)
     for path in (asked,) if asked else SEARCH:
         try:
-            content = path.read_bytes()
+            content = _read(path)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            gathered.problems.append(f"{path}: cannot be read: {error.strerror}")
-            return
+            gathered.problems.append(f"{path}: cannot be read: {_why(error)}")
+            return None
+        if len(content) > LARGEST:
+            gathered.problems.append(f"{path}: larger than 1 MiB, so that it is no configuration file")
+            return None
         document = parse(str(path), content)
         gathered.problems += document.problems
         gathered.add_tree(document.values, document.origin)
-        return
+        return path
     if asked:
         by = "-c" if config_file else f"${CONFIG_VARIABLE}"
         gathered.problems.append(f"{asked}: there is no such file (given by {by})")
+    return None
+
+
+def found_file(config_file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Give the configuration file that is asked for, or the first one that there is."""
+    return _asked(config_file, environ) or next(filter(is_there, SEARCH), None)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file; one that cannot be looked at counts."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def read_secret_directory(gathered: Gathered, directory: Path) -> None:
@@ -52,7 +71,7 @@ def read_secret_directory(gathered: Gathered, directory: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        gathered.problems.append(f"{directory}: cannot be read: {error.strerror}")
+        gathered.problems.append(f"{directory}: cannot be read: {_why(error)}")
         return
     taken: dict[str, Path] = {}
     for entry in entries:
@@ -118,18 +137,33 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _read_secret(gathered: Gathered, key: Key, path: Path, origin: str) -> None:
     try:
-        secret = re.sub(r"\r?\n\Z", "", path.read_bytes().decode())
+        secret = re.sub(r"\r?\n\Z", "", _read(path).decode())
     except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
+        problem = f"cannot be read: {_why(error)}"
     except UnicodeDecodeError:
         problem = "is not UTF-8"
     else:
-        problem = "" if secret else "is empty"
+        problem = "is larger than 1 MiB" if len(secret) > LARGEST else "" if secret else "is empty"
         gathered.add(key.path, secret, origin)
     if problem:
         gathered.spoilt.add(key.path)
         gathered.values.pop(key.path, None)
         gathered.problems.append(f"{key.name}: the secret file {problem} ({origin})")
+
+
+def _asked(config_file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    return config_file or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+
+
+def _read(path: Path) -> bytes:
+    """Read a file, and no more of it than shows that it is too large: it may be a device without an end."""
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)
+
+
+def _why(error: OSError) -> str:
+    hint = "; the user that runs the bridge must be able to" if isinstance(error, PermissionError) else ""
+    return f"{error.strerror}{hint}"
 
 
 def _hint(name: str) -> str:
@@ -138,7 +172,7 @@ def _hint(name: str) -> str:
         return "; each of a section's keys has one of its own"
     meant = nearest(dotted.removesuffix("_file") if dotted.endswith("_file") else dotted, keys_only=True)
     if meant is None:
-        return ""
+        return f"; those of keys are like {KEYS['mqtt.url'].variable}, with two underscores after the section"
     key = KEYS[meant]
     file = "_FILE" if dotted.endswith("_file") and key.secret else ""
     return f"; did you mean {key.variable}{file}?"
