@@ -1,6 +1,7 @@
 """Write log lines for people or as JSON, with every secret masked and without ever raising.
 
 A line passes: level filter, context, plain values (this is where secrets go), time stamp, renderer, standard error.
+The journal notes the time itself and is told the priority.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""Of syslog, as sd-daemon(3) wants them at the start of a line."""
 MASK = "***"
 SHORTEST_SECRET = 4
 """Shorter texts occur in innocent words."""
@@ -50,7 +53,7 @@ _ASSIGNED = re.compile(
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 _BEARER = re.compile(r"\b(bearer\s+)[^\s\"',;)}\]]+|\b(basic\s+)[A-Za-z0-9+/=]{8,}", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _REPR = reprlib.Repr()
 # No cut before masking: reprlib would leave half a secret at the cut.
 _REPR.maxother = 10_000_000
@@ -103,6 +106,11 @@ def _spellings(secret: str) -> Iterable[str]:
 
 _secrets = Secrets()
 _threshold = [LEVELS["info"]]
+
+
+def keep_out(secrets: Iterable[str]) -> None:
+    """Keep the secrets of the configuration out of all lines, instead of those of the one before."""
+    _secrets.replace(secrets)
 
 
 def add_secret(value: str) -> None:
@@ -159,13 +167,12 @@ def get_logger() -> Logger:
 def configure(level: str, fmt: Literal["auto", "console", "json"], secrets: Iterable[str] = ()) -> None:
     """Set up structlog and the standard library's logging; may be called again with other settings."""
     set_level(level)
-    _secrets.replace(secrets)
-    terminal = sys.stderr is not None and sys.stderr.isatty()
+    keep_out(secrets)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             _plain_values,
-            _renderer(console=fmt == "console" or (fmt == "auto" and terminal), terminal=terminal),
+            _renderer(fmt),
         ],
         wrapper_class=Logger,
         context_class=dict,
@@ -179,13 +186,66 @@ def configure(level: str, fmt: Literal["auto", "console", "json"], secrets: Iter
     root.setLevel(logging.WARNING)
 
 
-def _renderer(*, console: bool, terminal: bool) -> Processor:
-    if console:
-        return structlog.dev.ConsoleRenderer(
+def for_journal(level: str, text: str) -> str:
+    """Give each line its priority where standard error is the journal, so that `journalctl -p warning` finds it."""
+    if not _is_journal():
+        return text
+    return "\n".join(f"<{PRIORITIES[level]}>{line}" for line in text.split("\n"))
+
+
+def _is_journal() -> bool:
+    """Tell whether standard error is the journal.
+
+    systemd names the device and inode of its stream, so that who is piped elsewhere knows it.
+    """
+    try:
+        here = os.fstat(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{here.st_dev}:{here.st_ino}"
+
+
+def _renderer(fmt: str) -> Processor:
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    # Who asks for JSON has a program that reads it, and that wants the time of every line.
+    timed = fmt == "json" or not _is_journal()
+    render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if fmt == "console" or (fmt == "auto" and terminal):
+        render = structlog.dev.ConsoleRenderer(
             colors=terminal and not os.environ.get("NO_COLOR"),
             exception_formatter=structlog.dev.plain_traceback,
         )
-    return structlog.processors.JSONRenderer(ensure_ascii=False)
+
+    def rendered(logger: WrappedLogger, name: str, event: EventDict) -> str:
+        level = event["level"]
+        if not timed:
+            del event["timestamp"]
+        return for_journal(level, str(render(logger, name, event)))
+
+    return rendered
+
+
+class Outage:
+    """Something that fails again and again: it is said at its beginning and at its end, with its length."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def lasts(self) -> bool:
+        """Take note of a failure, and tell whether it only goes on."""
+        begun = self._since is not None
+        if not begun:
+            self._since = time.monotonic()
+        return begun
+
+    @property
+    def under_way(self) -> bool:
+        return self._since is not None
+
+    def over(self) -> dict[str, int]:
+        """Take note of a success; gives `seconds` where something had failed before."""
+        since, self._since = self._since, None
+        return {} if since is None else {"seconds": round(time.monotonic() - since)}
 
 
 class StandardError:
