@@ -1,4 +1,4 @@
-.PHONY: help demo test browser homeassistant nodered asyncapi check clean
+.PHONY: help demo test browser homeassistant nodered prometheus asyncapi kubernetes clusters image systemd check clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -19,8 +19,23 @@ homeassistant:  ## run the tests that need a Home Assistant
 asyncapi:  ## hold docs/asyncapi.yaml against AsyncAPI's own parser
 	@scripts/test-asyncapi $(ARGS)
 
+kubernetes:  ## hold deploy/kubernetes against Kubernetes' schemas and the code
+	@scripts/test-kubernetes $(ARGS)
+
+clusters:  ## run the tests at clusters of brokers whose nodes are killed
+	@scripts/test-clusters $(ARGS)
+
 nodered:  ## run the tests that need Node-RED
 	@scripts/test-nodered $(ARGS)
+
+prometheus:  ## run the tests that need a Prometheus
+	@scripts/test-prometheus $(ARGS)
+
+image:  ## build the image and run it (as root)
+	@scripts/test-image $(ARGS)
+
+systemd:  ## run the units under a real systemd (as root)
+	@scripts/test-systemd $(ARGS)
 
 check:  ## run formatter, linters, type checker and size gates
 	@scripts/setup test,demo

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+from pathlib import Path
 
-from tests.support.account import FRONT
+import pytest
+
+from tests.support.account import FRONT, Account
+from tests.support.installation import out_of_reach, write
+from tests.support.process import run
 from tests.support.stage import Stage, in_process, load_settings
-from uhome2mqtt.account import describe_devices
+from uhome2mqtt.account import describe_devices, log_out
+from uhome2mqtt.errors import AccessError
+from uhome2mqtt.exit_codes import exit_code
+from uhome2mqtt.settings import Settings
 
 
 async def test_pinned_topic(stage: Stage) -> None:
@@ -34,6 +43,28 @@ async def test_batches(stage: Stage) -> None:
     assert len(table.splitlines()) == 8
     assert [len(entry["devices"]) for entry in stage.account.requests("Query")] == [3, 3, 1]
     assert notes == ["Requests to the cloud: 4 for this list."]
+
+
+async def test_tokens_of_another_user(tmp_path: Path) -> None:
+    """Whoever may not read the tokens is told as whom to come; nothing is asked of the cloud, nor said of a login."""
+    settings = Settings(state_dir=tmp_path)
+    for work in (
+        describe_devices(settings, as_json=True, redact=False, note=print),
+        log_out(settings, say=print),
+    ):
+        with out_of_reach(tmp_path), pytest.raises(AccessError, match="run this as the user that runs") as caught:
+            await work
+        assert (exit_code(caught.value), "login" in str(caught.value)) == (78, False)
+
+
+async def test_cloud_that_hangs(tmp_path: Path, cloud_account: Account) -> None:
+    """Of a cloud that hangs it is said for how long it was waited for, and how to find out more."""
+    cloud_account.log_in(tmp_path / "state")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/action"
+        code, _, err = await run("devices", "-c", str(write(tmp_path, uhome={"api_url": url})))
+    assert code == 69
+    assert "ReadTimeout: the cloud did not answer within 5 s; run: uhome2mqtt check\n" in err
 
 
 async def test_silent_device(stage: Stage) -> None:

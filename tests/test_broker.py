@@ -18,8 +18,9 @@ from tests.support.ear import Ear, client, ear, held, properties
 from tests.support.mosquitto import Mosquitto, refusing
 from tests.support.patience import eventually, free_port
 from tests.support.relay import Cut, refuse_5, relay, websocket
-from uhome2mqtt import broker as broker_module
-from uhome2mqtt.broker import EVENTS_KEPT, IN_FLIGHT, Broker, Link
+from uhome2mqtt import broker_client
+from uhome2mqtt.broker import EVENTS_KEPT, Broker
+from uhome2mqtt.broker_client import IN_FLIGHT, Link
 from uhome2mqtt.demo.broker import _rumqttd
 from uhome2mqtt.events import (
     BrokerConnected,
@@ -43,7 +44,7 @@ SESSION_TAKEN_OVER = b"\xe0\x02\x8e\x00"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the broker one second for its answers."""
-    monkeypatch.setattr(broker_module, "ANSWER_WITHIN", 1.0)
+    monkeypatch.setattr(broker_client, "ANSWER_WITHIN", 1.0)
 
 
 def link(port: int, base: str, **changes: Any) -> Link:
@@ -61,6 +62,7 @@ def link(port: int, base: str, **changes: Any) -> Link:
         protocols=("5", "3.1.1"),
         qos=1,
         will_topic=f"{base}/bridge/state",
+        shared_topics=(f"{base}/bridge/presence", f"{base}/bridge/state"),
         command_filters=(f"{base}/+/+/set", f"{base}/+/get"),
         read_back_filters=(f"{base}/#", f"{base}-ha/device/+/config"),
         config_filters=(f"{base}-ha/device/+/config",),
@@ -144,6 +146,7 @@ async def test_read_back_refused(mosquitto: Mosquitto, listener: Ear, logged: Lo
         assert again.retained is not None
         assert listener.topic("front_door/lock") in again.retained
     assert [line["level"] for line in logged("read_back_failed")] == ["warning"]
+    assert len(logged("read_back_done")) == 1
 
 
 @BOTH
@@ -440,6 +443,53 @@ async def test_take_over(mosquitto: Mosquitto, listener: Ear, logged: Logged) ->
     assert "mqtt.client_id" in logged("broker_unreachable")[0]["why"]
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_another_client_id(mosquitto: Mosquitto, listener: Ear) -> None:
+    """After two connections that were lost at once the id has a suffix; where that is refused, the next has none."""
+    connects: list[bool] = []
+
+    def pinned(_number: int, chunk: bytes) -> bytes | Cut:
+        name = f"bridge-{listener.base}".encode()
+        if b"MQTT" not in chunk or name not in chunk or name + b"-read" in chunk:
+            return chunk
+        connects.append(suffixed := name + b"-" in chunk)
+        # Not authorized, as MQTT 5 says it.
+        return Cut(b"\x20\x03\x00\x87\x00") if suffixed else chunk
+
+    async with relay(mosquitto.port, pinned) as line, at_work(link(line.port, listener.base)) as bridge:
+        for count in (1, 2):
+            await bridge.until(BrokerConnected, count)
+            line.cut()
+            await bridge.until(BrokerDisconnected, count)
+        await bridge.until(BrokerConnected, 3, 20)
+    assert connects == [False, False, True, False]
+
+
+async def test_another_way(mosquitto: Mosquitto, listener: Ear) -> None:
+    """A configuration that is read again before there is a connection changes nothing but what it says."""
+    described = link(mosquitto.port, listener.base)
+    bridge = Bridge(described)
+    bridge.broker.relink(replace(described, keepalive=60))
+    task = asyncio.create_task(bridge.broker.run())
+    assert (await bridge.until(BrokerConnected)).protocol == "5"
+    bridge.broker.relink(replace(described, protocols=("3.1.1",)))
+    assert bridge.all(BrokerDisconnected) == []
+    await cancelled([task])
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_hung_up(tmp_path: Path, listener: Ear, logged: Logged, protocol: str) -> None:
+    """A broker that hangs up without a word is said to, and what may be the cause if it does so all the time."""
+    with Mosquitto(tmp_path, "allow_anonymous true") as broker:
+        async with at_work(link(broker.port, listener.base, protocols=(protocol,))) as bridge:
+            await bridge.until(BrokerConnected)
+            broker.end(signal.SIGKILL)
+            await bridge.until(BrokerDisconnected)
+    why = logged("broker_unreachable")[0]["why"]
+    assert why.startswith("the broker closed the connection; ")
+    assert "mqtt.client_id" in why
+
+
 @pytest.mark.parametrize("host", ["nobody..here", "a" * 70])
 async def test_unusable_host(listener: Ear, logged: Logged, host: str) -> None:
     """A host name that no resolver can be asked for is a broker out of reach, not the end."""
@@ -455,6 +505,7 @@ async def test_nobody_there(listener: Ear, logged: Logged) -> None:
     lines = logged("broker_unreachable")
     assert [line["tries"] for line in lines] == list(range(1, len(lines) + 1))
     assert [line["level"] for line in lines].count("warning") == 1
+    assert {line["why"] for line in lines} == {"Connection refused"}
 
 
 async def test_websocket(mosquitto: Mosquitto, listener: Ear) -> None:

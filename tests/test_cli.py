@@ -34,6 +34,7 @@ def write(directory: Path, account: Account | None = None, callback: int = 8099,
     }
     file = directory / "config.yaml"
     file.write_text(json.dumps({"uhome": uhome, "web": {"port": 0}, "state_dir": str(directory / "state"), **changes}))
+    file.chmod(0o600)
     return str(file)
 
 
@@ -41,7 +42,19 @@ async def test_help() -> None:
     """Without a command the program says what it can do."""
     code, out, err = await run()
     assert (code, err) == (0, "")
-    for command in ("run", "login", "logout", "check", "devices", "asyncapi", "discovery", "demo", "simulate"):
+    for command in (
+        "run",
+        "login",
+        "logout",
+        "check",
+        "health",
+        "diagnostics",
+        "devices",
+        "asyncapi",
+        "discovery",
+        "demo",
+        "simulate",
+    ):
         assert re.search(rf"\n    {command}\s", out)
     assert (await run("--help"))[1] == out
 
@@ -59,7 +72,7 @@ async def test_usage(arguments: list[str]) -> None:
     assert "usage: uhome2mqtt" in err
 
 
-@pytest.mark.parametrize("command", ["run", "login", "logout", "check", "devices"])
+@pytest.mark.parametrize("command", ["run", "login", "logout", "devices"])
 async def test_unusable_configuration(tmp_path: Path, command: str) -> None:
     """A configuration that cannot be used ends every command with 78 and all problems at once, no secret among them."""
     secret = "a-secret-in-the-wrong-place"
@@ -76,11 +89,12 @@ async def test_unusable_configuration(tmp_path: Path, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["run", "login", "logout", "check", "devices"])
 async def test_nothing_configured(tmp_path: Path, command: str) -> None:
-    """Without the client's id and secret there is nothing to begin with."""
-    code, _, err = await run(command, cwd=tmp_path)
+    """Without the client's id and secret there is nothing to begin with; `check` finds that like all else."""
+    code, out, err = await run(command, cwd=tmp_path)
     assert code == 78
-    assert "uhome.client_id" in err
-    assert "uhome.client_secret" in err
+    said = out if command == "check" else err
+    assert "uhome.client_id" in said
+    assert "uhome.client_secret" in said
 
 
 async def test_missing_file(tmp_path: Path) -> None:
@@ -155,7 +169,7 @@ async def test_logout(tmp_path: Path, cloud_account: Account) -> None:
     assert not cloud_account.cloud.grants.admits(grant.access_token)
     assert grant.access_token not in "".join(path.read_text() for path in (tmp_path / "state").iterdir())
     assert (await run("devices", "-c", file))[0] == 77
-    assert (await run("logout", "-c", file))[0] == 0
+    assert await run("logout", "-c", file) == (0, "There was no login.\n", "")
 
 
 async def test_logout_unreachable(tmp_path: Path, cloud_account: Account) -> None:
@@ -168,19 +182,21 @@ async def test_logout_unreachable(tmp_path: Path, cloud_account: Account) -> Non
     assert (await run("devices", "-c", write(tmp_path, cloud_account)))[0] == 77
 
 
-async def test_check(tmp_path: Path, cloud_account: Account) -> None:
-    """The doctor finds nothing wrong with a login that works, in words and as JSON."""
+async def test_check(tmp_path: Path, cloud_account: Account, mosquitto: Mosquitto) -> None:
+    """The doctor finds nothing wrong with an installation that works, in words and as JSON."""
     cloud_account.log_in(tmp_path / "state")
-    file = write(tmp_path, cloud_account)
+    file = write(tmp_path, cloud_account, mqtt={"url": mosquitto.url, "base_topic": f"check-{tmp_path.name}"})
     code, out, err = await run("check", "-c", file)
     assert (code, err) == (0, "")
     assert [line.split()[:2] for line in out.splitlines()] == [
-        ["config", "ok"], ["state_dir", "ok"], ["authorization", "ok"], ["cloud", "ok"], ["broker", "not"],
+        ["config", "ok"], ["permissions", "ok"], ["state_dir", "ok"], ["secrets", "ok"], ["token", "ok"],
+        ["authorization", "ok"], ["cloud", "ok"], ["clock", "not"], ["broker", "ok"], ["broker_access", "ok"],
+        ["broker_retain", "ok"], ["bridge", "note"], ["notifications", "not"], ["web", "ok"],
     ]  # fmt: skip
     assert "devices: 7" in out
     code, out, _ = await run("check", "--json", "-c", file)
     assert code == 0
-    assert [found["verdict"] for found in json.loads(out)] == ["ok"] * 4 + ["not checked"]
+    assert {found["verdict"] for found in json.loads(out)} == {"ok", "note", "not checked"}
 
 
 async def test_check_login(tmp_path: Path, cloud_account: Account) -> None:
@@ -261,6 +277,23 @@ async def test_devices_redacted(tmp_path: Path, cloud_account: Account, form: li
     assert "device_7" in out
     for word in (FRONT, "Front Door", "front_door", CLIENT_SECRET):
         assert word not in out
+
+
+async def test_devices_from_the_broker(tmp_path: Path, cloud_account: Account, mosquitto: Mosquitto) -> None:
+    """Where the cloud does not tell, what the broker holds of the devices is shown, with the same exit code."""
+    base = f"devices-{tmp_path.name}"
+    options = ("-c", write(tmp_path, cloud_account, mqtt={"url": mosquitto.url, "base_topic": base}))
+    front = {"id": FRONT, "topic": "front_door", "name": "Front Door", "kind": "lock", "model": "M", "firmware": "1"}
+    async with client(mosquitto) as bridge:
+        await bridge.publish(f"{base}/bridge/devices", "no JSON", qos=1, retain=True)
+        assert (await run("devices", *options))[:2] == (77, "")
+        await bridge.publish(f"{base}/bridge/devices", json.dumps([front, 1]), qos=1, retain=True)
+        code, out, err = await run("devices", *options)
+        assert (code, out.splitlines()[1].split()) == (77, ["front_door", "Front", "Door", "lock", "M", "1", FRONT])
+        assert "run: uhome2mqtt login" in err
+        assert "last told the broker" in err
+        code, out, _ = await run("devices", "--json", "--redact", *options)
+        assert (code, json.loads(out)[0]["id"]) == (77, "…")
 
 
 async def test_alike_names(tmp_path: Path, cloud_account: Account) -> None:
@@ -355,3 +388,14 @@ async def test_simulate_port_in_use(mosquitto: Mosquitto) -> None:
     assert code == 1
     assert str(mosquitto.port) in err
     assert "Traceback" not in err
+
+
+async def test_closed_terminal() -> None:
+    """The simulated cloud ends with the terminal that it runs in."""
+    simulator = Program("simulate", "--port", "0")
+    await simulator.start()
+    try:
+        await eventually(lambda: simulator.out)
+        assert await simulator.stop(signal.SIGHUP) == 0
+    finally:
+        await simulator.close()

@@ -14,10 +14,12 @@ from tests.support.account import CLIENT_ID, CLIENT_SECRET, FRONT
 from tests.support.mosquitto import Mosquitto
 from tests.support.patience import eventually, free_port
 from tests.support.stage import Stage, in_process, load_settings
-from uhome2mqtt import broker
-from uhome2mqtt.compose import engine_config, oauth_client, run_bridge, secrets_of
+from uhome2mqtt import broker_client
+from uhome2mqtt.bridge import STOP_WITHIN, patience, run_bridge
+from uhome2mqtt.compose import engine_config, oauth_client, secrets_of
 from uhome2mqtt.engine import Override
 from uhome2mqtt.errors import SettingsError
+from uhome2mqtt.refresh_worker import LONGEST_WORK
 
 LEAVES_SOCKETS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 """The client library leaves the socket of a failed handshake to the garbage collector."""
@@ -98,7 +100,7 @@ async def test_untrusted(stage: Stage, authority: Authority, logged: Logged) -> 
 @LEAVES_SOCKETS
 async def test_mutual_tls(stage: Stage, authority: Authority, logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that asks for a certificate lets us in with ours, and not without it."""
-    monkeypatch.setattr(broker, "ANSWER_WITHIN", 1.0)
+    monkeypatch.setattr(broker_client, "ANSWER_WITHIN", 1.0)
     ours, key = authority.sign("bridge"), str(authority.key("bridge"))
     trust = {"ca_file": str(authority.ca)}
     with authority.broker("require_certificate true"):
@@ -170,3 +172,9 @@ def test_oauth_client(stage: Stage) -> None:
     assert (client.client_id, client.client_secret) == (CLIENT_ID, CLIENT_SECRET)
     assert client.secret_in_url
     assert client.scope == "openapi"
+
+
+def test_a_renewal_at_the_end() -> None:
+    """The end waits seconds for a renewal of the login, which its worker ends; in a container, until it has ended."""
+    assert patience(pid=2, stopping=1.0) == pytest.approx(STOP_WITHIN - 1.0)
+    assert patience(pid=1, stopping=1.0) == LONGEST_WORK

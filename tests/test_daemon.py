@@ -20,9 +20,9 @@ from uhome2mqtt.broker import Broker
 from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud
 from uhome2mqtt.compose import engine_config
-from uhome2mqtt.daemon import Daemon
+from uhome2mqtt.daemon import Daemon, Happening
 from uhome2mqtt.engine import Engine
-from uhome2mqtt.events import Effect, Event, MessageReceived, Now
+from uhome2mqtt.events import Effect, MessageReceived, Now
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
@@ -153,7 +153,7 @@ async def test_counts_not_saved(stage: Stage, logged: Logged) -> None:
     (stage.state_dir / "requests.json" / "in the way").touch()
     async with in_process(stage):
         await stage.complete()
-        await eventually(lambda: logged("request_counts_not_saved"))
+        await eventually(lambda: [line for line in logged("state_not_saved") if line["what"] == "request counts"])
 
 
 async def test_pins_not_saved(stage: Stage, logged: Logged) -> None:
@@ -163,7 +163,7 @@ async def test_pins_not_saved(stage: Stage, logged: Logged) -> None:
     (stage.state_dir / "devices.json" / "in the way").touch()
     async with in_process(stage):
         await stage.complete()
-        await eventually(lambda: logged("pins_not_saved"))
+        await eventually(lambda: [line for line in logged("state_not_saved") if line["what"] == "devices"])
 
 
 async def test_discovery_not_saved(stage: Stage, logged: Logged) -> None:
@@ -173,13 +173,13 @@ async def test_discovery_not_saved(stage: Stage, logged: Logged) -> None:
     (stage.state_dir / "discovery.json" / "in the way").touch()
     async with in_process(stage):
         await stage.complete()
-        await eventually(lambda: logged("discovery_not_saved"))
+        await eventually(lambda: [line for line in logged("state_not_saved") if line["what"] == "discovery"])
 
 
 class Faulty(Engine):
     """An engine with a fault of its own: it cannot bear one payload."""
 
-    def handle(self, event: Event, now: Now) -> list[Effect]:
+    def handle(self, event: Happening, now: Now) -> list[Effect]:
         if isinstance(event, MessageReceived) and event.payload == b"boom":
             raise ZeroDivisionError
         return super().handle(event, now)

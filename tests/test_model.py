@@ -49,6 +49,7 @@ def test_json_is_read_as_it_was_written(value: Json) -> None:
 
 NOT_JSON = {
     "nothing": (b"", "Expecting value at character 0"),
+    "a tab": (b'"\t"', "Invalid control character at character 1"),
     "a word": (b"ON", "Expecting value at character 0"),
     "NaN": (b"NaN", "NaN is not JSON"),
     "infinity": (b"[Infinity]", "Infinity is not JSON"),

@@ -96,7 +96,7 @@ async def test_modules_of_the_current_directory(
     assert not (here / "taken").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT])
 async def test_stopped_with_the_bridge(cloud_account: Account, tmp_path: Path, number: signal.Signals) -> None:
     """A process that is told to stop, as everything of a service is, first keeps what it was given."""
     cloud_account.cloud.quirks.change({"latency": [1.0, 1.0], "refresh_rotation": True})

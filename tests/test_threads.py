@@ -66,6 +66,8 @@ def test_sigterm_while_no_name_server_answers(tmp_path: Path) -> None:
         "mqtt: {url: 'mqtt://broker.invalid'}\n"
         f"state_dir: {tmp_path / 'state'}\n"
     )
+    # Or the first line would be a warning that anybody can read the secret.
+    config.chmod(0o600)
     environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-m", "uhome2mqtt", "run", "-c", str(config)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, cwd=tmp_path) as bridge:

@@ -575,3 +575,15 @@ async def test_own_fault(cloud_account: Account, tmp_path: Path, logged: Logged)
     await opened.settled()
     await asyncio.sleep(0)
     assert len(logged("internal_error")) == 1
+
+
+async def test_expiry_is_told(cloud_account: Account, tmp_path: Path) -> None:
+    """It is told when the access token expires, and when the login ends where it cannot be renewed."""
+    opened = tokens(cloud_account, tmp_path)
+    assert (opened.expires_at, opened.ends_at) == (None, None)
+    renewable = grant(cloud_account)
+    opened.store(renewable)
+    assert (opened.expires_at, opened.ends_at) == (renewable.expires_at, None)
+    final = grant(cloud_account, refresh_token=None)
+    opened.store(final)
+    assert (opened.expires_at, opened.ends_at) == (final.expires_at, final.expires_at)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from uhome2mqtt.broker import read_retained
+from uhome2mqtt.broker_client import read_retained
 from uhome2mqtt.compose import reading_link, topics_of
 from uhome2mqtt.homeassistant import bridge_node, is_ours, lint
 from uhome2mqtt.model import Json, parse_json

@@ -12,16 +12,11 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
-from uhome2mqtt import __version__, logs
-from uhome2mqtt.errors import BrokerError, CloudError, SettingsError, UhomeToMqttError
-from uhome2mqtt.model import FailureKind
-from uhome2mqtt.settings import Settings, load
+from uhome2mqtt import __version__, logs, operator_commands
+from uhome2mqtt.errors import SettingsError, UhomeToMqttError
+from uhome2mqtt.exit_codes import INTERRUPTED, OK, UNEXPECTED, USAGE, exit_code
+from uhome2mqtt.settings import SEARCH, Settings, exposed_files, found_file, inspect, load, load_again
 from uhome2mqtt.threads import Abandonable
-
-OK, UNEXPECTED, USAGE = 0, 1, 2
-UNAVAILABLE, NO_PERMISSION, CONFIG = 69, 77, 78
-"""From sysexits.h: cloud or broker out of reach, login needed, configuration unusable."""
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,23 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(OK)
     except UhomeToMqttError as problem:
-        print(f"uhome2mqtt: {problem}", file=sys.stderr)
+        text = f"uhome2mqtt: {problem}{_where_to_begin(problem, options)}"
+        print(logs.for_journal("error", text), file=sys.stderr)
         sys.exit(exit_code(problem))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
 
-def exit_code(problem: UhomeToMqttError) -> int:
-    """Choose the exit code for what went wrong."""
-    match problem:
-        case SettingsError():
-            return CONFIG
-        case CloudError():
-            return NO_PERMISSION if problem.failure.kind is FailureKind.AUTHORIZATION else UNAVAILABLE
-        case BrokerError():
-            return UNAVAILABLE
-        case _:
-            return UNEXPECTED
+def _where_to_begin(problem: UhomeToMqttError, options: argparse.Namespace) -> str:
+    """Say how to get a configuration, to those who have none and need one."""
+    needed = isinstance(problem, SettingsError) and hasattr(options, "config")
+    if not needed or found_file(options.config, os.environ):
+        return ""
+    searched = " and ".join(str(path) for path in SEARCH)
+    return (
+        f"\nThere is no configuration file: {searched} are looked for, unless -c or $UHOME2MQTT_CONFIG names one.\n"
+        f"{sys.executable} -m uhome2mqtt.settings prints one with every key; uhome2mqtt demo needs neither it nor an"
+        " account."
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,17 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"uhome2mqtt {__version__}")
     parser.set_defaults(run=None)
-    commands = parser.add_subparsers(title="commands", metavar="")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _with_config(commands.add_parser("run", help="run the bridge"), _run)
     login = _with_config(commands.add_parser("login", help="connect the U home account"), _login)
     login.add_argument("--paste", action="store_true", help="paste the redirected address instead of a local callback")
     login.add_argument("--no-browser", action="store_true", help="only print the address")
     _with_config(commands.add_parser("logout", help="end the access to the account and remove the tokens"), _logout)
-    check = _with_config(commands.add_parser("check", help="find out what is wrong, and how to mend it"), _check)
-    check.add_argument("--json", action="store_true", help="as JSON")
-    devices = _with_config(commands.add_parser("devices", help="list what the account exposes"), _devices)
-    devices.add_argument("--json", action="store_true", help="as JSON")
-    devices.add_argument("--redact", action="store_true", help="without ids and names, to show to others")
+    for command in operator_commands.COMMANDS:
+        command.add(_with_config(commands.add_parser(command.name, help=command.help), command.run))
     asyncapi = _with_config(
         commands.add_parser("asyncapi", help="print all topics and payloads as AsyncAPI"), _asyncapi
     )
@@ -149,31 +142,42 @@ def _settings(options: argparse.Namespace) -> Settings:
     return settings
 
 
-def _until_stopped(work: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> int:
-    """Run until the work ends by itself, or a signal asks for the end."""
+def _until_stopped(
+    work: Callable[[asyncio.Event, asyncio.Event], Coroutine[None, None, None]], *, reloads: bool = False
+) -> int:
+    """Run until the work ends by itself, or a signal asks for the end: the first event.
+
+    The second event is SIGHUP's, where that does not ask for the end as well: of a terminal, and of what runs in it.
+    """
 
     async def run() -> None:
-        stopping = asyncio.Event()
+        stopping, reloading = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.set_default_executor(Abandonable())
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, _no_reload)
-        await work(stopping)
+        loop.add_signal_handler(signal.SIGHUP, (reloading if reloads else stopping).set)
+        await work(stopping, reloading)
 
     asyncio.run(run())
     return OK
 
 
-def _no_reload() -> None:
-    logs.get_logger().warning("reload_not_supported", hint="restart the bridge to apply a changed configuration")
-
-
 def _run(options: argparse.Namespace) -> int:
-    from uhome2mqtt.compose import run_bridge
+    from uhome2mqtt.bridge import run_bridge, usable
+    from uhome2mqtt.reload import Reload
 
     settings = _settings(options)
-    return _until_stopped(lambda stopping: run_bridge(settings, stopping))
+    for one in exposed_files(inspect(options.config, os.environ), os.environ):
+        logs.get_logger().warning("file_open_to_others", file=str(one.path), mode=f"{one.mode:04o}", hint=one.mend)
+
+    file = found_file(options.config, os.environ)
+
+    async def run(stopping: asyncio.Event, reloading: asyncio.Event) -> None:
+        reload = Reload(asked=reloading, load=lambda: usable(load_again(options.config, os.environ, file)))
+        await run_bridge(settings, stopping, reload=reload)
+
+    return _until_stopped(run, reloads=True)
 
 
 def _login(options: argparse.Namespace) -> int:
@@ -189,27 +193,6 @@ def _logout(options: argparse.Namespace) -> int:
     from uhome2mqtt.account import log_out
 
     asyncio.run(log_out(_settings(options), say=_say))
-    return OK
-
-
-def _check(options: argparse.Namespace) -> int:
-    from uhome2mqtt.doctor import Verdict, examine, written
-
-    findings = asyncio.run(examine(_settings(options)))
-    print(written(findings, as_json=options.json))
-    kinds = {finding.kind for finding in findings}
-    if FailureKind.AUTHORIZATION in kinds:
-        return NO_PERMISSION
-    if kinds != {None}:
-        return UNAVAILABLE
-    return CONFIG if any(finding.verdict is Verdict.FAILED for finding in findings) else OK
-
-
-def _devices(options: argparse.Namespace) -> int:
-    from uhome2mqtt.account import describe_devices
-
-    settings = _settings(options)
-    print(asyncio.run(describe_devices(settings, as_json=options.json, redact=options.redact, note=_note)))
     return OK
 
 
@@ -256,7 +239,7 @@ def _demo(options: argparse.Namespace) -> int:
 
     logs.configure("warning", "auto")
     return _until_stopped(
-        lambda stopping: run_demo(
+        lambda stopping, _reloading: run_demo(
             stopping,
             seconds=options.seconds,
             mqtt_port=options.mqtt_port,
@@ -276,7 +259,7 @@ def _simulate(options: argparse.Namespace) -> int:
         print(f"uhome2mqtt simulate: --quirk: {problem}", file=sys.stderr)
         return USAGE
     return _until_stopped(
-        lambda stopping: run_simulator(
+        lambda stopping, _reloading: run_simulator(
             stopping, host=options.host, port=options.port, quirks=quirks, live=options.live, say=_say
         )
     )
@@ -284,8 +267,3 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
-
-
-def _note(text: str) -> None:
-    """Say something beside the output, which may be read by a program."""
-    print(text, file=sys.stderr, flush=True)

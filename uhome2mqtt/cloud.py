@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeVar
 
 import httpx
 
-from uhome2mqtt import PROJECT_URL, __version__, uhome
+from uhome2mqtt import PROJECT_URL, __version__, logs, uhome
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_status
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Command, Device, DeviceError, Failure, FailureKind, Json, Report, UsersReply
@@ -70,7 +70,7 @@ async def http_client(timeout: float) -> AsyncIterator[httpx.AsyncClient]:  # no
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=KEEPALIVE)
     async with httpx.AsyncClient(
         headers={"User-Agent": USER_AGENT},
-        timeout=httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT)),
+        timeout=_patience(timeout),
         limits=limits,
         verify=ssl.create_default_context(),
     ) as client:
@@ -123,6 +123,10 @@ class Cloud:
         self._timeout = timeout
         self._in_body = auth_method == "body"
 
+    def wait(self, seconds: float) -> None:
+        """Let a request take so long from now on."""
+        self._timeout, self._http.timeout = seconds, _patience(seconds)
+
     async def account(self) -> str:
         """Get the id of the account."""
         return await self._decoded(_Call(operation=Operation.USER_GET, kind="account"), uhome.decode_account)
@@ -135,7 +139,8 @@ class Cloud:
     async def query(self, devices: Iterable[Device]) -> tuple[Report, ...]:
         """Get the states of some devices, in one request."""
         call = _Call(operation=Operation.QUERY, kind="query", payload=uhome.query_payload(devices))
-        return await self._decoded(call, lambda reply: uhome.decode_reports(reply, self._names))
+        reports = await self._decoded(call, lambda reply: uhome.decode_reports(reply, self._names))
+        return tuple(replace(report, error=_quiet(report.error)) for report in reports)
 
     async def commands(
         self, orders: Sequence[tuple[Device, Command]], left: Callable[[], float] = _for_ever
@@ -150,7 +155,8 @@ class Cloud:
             raise ValueError("a device occurs twice: which of its commands comes first would be open")
         payload = uhome.command_payload(orders, self._names)
         call = _Call(operation=Operation.COMMAND, kind="command", payload=payload, repeatable=False, left=left)
-        return await self._decoded(call, lambda reply: uhome.decode_command_replies(reply, devices, self._names))
+        replies = await self._decoded(call, lambda reply: uhome.decode_command_replies(reply, devices, self._names))
+        return {device: replace(reply, error=_quiet(reply.error)) for device, reply in replies.items()}
 
     async def lock_users(self, device: Device, action: Command, left: Callable[[], float] = _for_ever) -> UsersReply:
         """Ask or order something about the codes of a lock; no error shows the code that was sent."""
@@ -183,6 +189,14 @@ class Cloud:
         raise CloudError(replace(said, code=_without(secret, said.code), message=_without(secret, said.message)))
 
     async def _decoded(self, call: _Call, decode: Callable[[dict[str, Json]], T]) -> T:
+        """Send a request; no failure shows a secret of ours: it is told to everybody on the broker."""
+        try:
+            return await self._asked(call, decode)
+        except CloudError as problem:
+            said = problem.failure
+        raise CloudError(replace(said, code=_quiet_code(said.code), message=logs.mask(said.message)))
+
+    async def _asked(self, call: _Call, decode: Callable[[dict[str, Json]], T]) -> T:
         """Send a request; one that is refused for its token is sent once more with a new one."""
         token = await _token(self._tokens.access_token(), call.left)
         try:
@@ -218,11 +232,11 @@ class Cloud:
         except ProtocolError as problem:
             raise CloudError(_unreadable(problem)) from None
         except TimeoutError:
-            why = f"no reply within {patience:.0f} s" if progress.left else "no connection in time"
+            why = f"the cloud did not answer within {patience:.0f} s" if progress.left else "no connection in time"
             raise CloudError(_transport("TIMEOUT", why, progress)) from None
         except httpx.HTTPError as problem:
-            name = type(problem).__name__
-            raise CloudError(_transport(name, str(problem) or name, progress)) from None
+            why = _why(problem, self._timeout)
+            raise CloudError(_transport(type(problem).__name__, why, progress)) from None
 
     async def _exchange(self, content: bytes, headers: Mapping[str, str], progress: _Progress) -> bytes:
         """Post a request and read a reply of bounded size."""
@@ -232,6 +246,19 @@ class Cloud:
             if response.status_code != httpx.codes.OK:
                 raise CloudError(failure_of_status(response.status_code, retry_after(response)))
             return await read_body(response, LARGEST_REPLY)
+
+
+def _patience(timeout: float) -> httpx.Timeout:
+    return httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
+
+
+def _why(problem: httpx.HTTPError, timeout: float) -> str:
+    """Say what has gone wrong on the way: httpx has no words of its own for much of that."""
+    if isinstance(problem, httpx.ConnectTimeout):
+        return f"no connection to the cloud within {min(timeout, LONGEST_CONNECT):.0f} s"
+    if isinstance(problem, httpx.TimeoutException):
+        return f"the cloud did not answer within {timeout:.0f} s"
+    return str(problem) or "the connection to the cloud broke"
 
 
 async def _token(coming: Awaitable[str], left: Callable[[], float]) -> str:
@@ -268,3 +295,13 @@ def _method(request: object) -> bytes:
 
 def _without(secret: str, text: str) -> str:
     return text.replace(secret, "***") if secret else text
+
+
+def _quiet(error: DeviceError | None) -> DeviceError | None:
+    """Leave out of what the cloud says of a device what nobody may read."""
+    return error and DeviceError(code=_quiet_code(error.code), message=logs.mask(error.message))
+
+
+def _quiet_code(code: str) -> str:
+    # A code decides what is done, so that no password that happens to be a word like one may change it.
+    return code if code.isupper() else logs.mask(code)

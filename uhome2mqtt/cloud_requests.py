@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from uhome2mqtt.clock import now
@@ -34,7 +34,7 @@ from uhome2mqtt.events import (
     UsersAnswered,
     UsersFailed,
 )
-from uhome2mqtt.model import Device, Failure, FailureKind, Source
+from uhome2mqtt.model import Device, Failure, FailureKind, Source, masked
 from uhome2mqtt.push_secrets import PushSecrets
 
 QUERIES_AT_ONCE = 4
@@ -63,7 +63,10 @@ class Supervisor(Protocol):
 
 
 class CloudRequests:
-    """Everything that is asked of the cloud, or ordered there; `tasks` are what is under way."""
+    """Everything that is asked of the cloud, or ordered there; `tasks` are what is under way.
+
+    `batch_size`: of how many devices one request is about at most.
+    """
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class CloudRequests:
         supervise: Supervisor,
     ) -> None:
         self._cloud = cloud
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._push = push
         self._tell = tell
         self._supervise = supervise
@@ -128,8 +131,8 @@ class CloudRequests:
 
     def _dispatch(self) -> None:
         outbox, self._outbox = self._outbox, []
-        for start in range(0, len(outbox), self._batch_size):
-            self._send(tuple(outbox[start : start + self._batch_size]))
+        for start in range(0, len(outbox), self.batch_size):
+            self._send(tuple(outbox[start : start + self.batch_size]))
 
     def _send(self, effects: tuple[SendCommand, ...]) -> None:
         def failed(why: Failure) -> None:
@@ -158,7 +161,12 @@ class CloudRequests:
                 reply = await self._cloud.lock_users(effect.device, effect.action, lambda: left - now().monotonic)
             self._tell(UsersAnswered(job=effect.job, reply=reply))
 
-        self._begin_order(ask(), lambda why: self._tell(UsersFailed(job=effect.job, failure=why)))
+        def failed(why: Failure) -> None:
+            # The cloud may quote the code that it was told.
+            quiet = replace(why, code=masked(why.code), message=masked(why.message))
+            self._tell(UsersFailed(job=effect.job, failure=quiet))
+
+        self._begin_order(ask(), failed)
 
     async def _query(self, effect: QueryStates) -> None:
         """Ask in batches, some at the same time, until one is too many for the cloud or it seems to be away.
@@ -194,7 +202,7 @@ class CloudRequests:
             self._tell(QueryEnded(query=effect.query))
 
     def _batches(self, effect: QueryStates) -> list[tuple[Device, ...]]:
-        size = self._batch_size
+        size = self.batch_size
         batches = [effect.devices[start : start + size] for start in range(0, len(effect.devices), size)]
         first = effect.query % len(batches)
         return batches[first:] + batches[:first]

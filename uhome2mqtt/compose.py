@@ -1,144 +1,33 @@
-"""From settings to a running bridge."""
+"""What the settings mean for each part of the bridge."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
 
-from uhome2mqtt import __version__, logs, oauth
+from uhome2mqtt import __version__, oauth
 from uhome2mqtt.asyncapi import document
-from uhome2mqtt.broker import Broker, Link
-from uhome2mqtt.cloud import Cloud, http_client
-from uhome2mqtt.cloud_requests import PushAddress
-from uhome2mqtt.daemon import Daemon, Work
-from uhome2mqtt.engine import Engine, EngineConfig, Override
+from uhome2mqtt.broker_client import Link
+from uhome2mqtt.cloud import Cloud
+from uhome2mqtt.engine import EngineConfig, Override
 from uhome2mqtt.errors import SettingsError
-from uhome2mqtt.events import LoggedIn
 from uhome2mqtt.ledger import Ledger
-from uhome2mqtt.logins import Logins, Problem
-from uhome2mqtt.metrics import exposition
 from uhome2mqtt.model import Announced, Discovery, Json
-from uhome2mqtt.push_secrets import PushSecrets
 from uhome2mqtt.refresh_worker import refresher
 from uhome2mqtt.settings import Settings, json_schema, redacted
-from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.topics import Topics
 from uhome2mqtt.uhome import LightNames
-from uhome2mqtt.web import LOCAL_HOSTS, Certificate, Condition, Guard, Receiver, Site, WebServer, site_app
+from uhome2mqtt.web import Certificate
 
-STOP_WITHIN = 4.4
-"""Seconds that the end may take at most, what a token refresh that is under way is waited for included."""
-
-
-async def run_bridge(
-    settings: Settings, stopping: asyncio.Event, begun: Callable[[Daemon], None] | None = None
-) -> None:
-    """Run the bridge until `stopping` is set; raises SettingsError for what cannot work.
-
-    `begun` is called with the bridge just before it runs.
-    """
-    settings.require_client()
-    tls, certificate = _tls(settings), _certificate(settings)
-    log = logs.get_logger()
-    state = StateDir(settings.state_dir)
-    config = engine_config(settings)
-    async with http_client(settings.uhome.timeout) as http:
-        ledger = Ledger.decode(state.requests())
-        tokens = open_tokens(settings, http, ledger, on_login=lambda: daemon.tell(LoggedIn()))
-        cloud = open_cloud(settings, http, tokens, ledger)
-        push = _push(settings)
-        accepts = (lambda _given: False) if push is None else push.secrets.accepts
-        announced = state.announced()
-        engine = Engine(config, state.pins(), random.random, accepts, announced)
-        daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size, push)
-        link = _link(settings, config, announced, tls, settings.mqtt.client_id or state.client_id())
-        log.info("started", version=__version__, broker=settings.mqtt.url, base_topic=settings.mqtt.base_topic)
-        if begun is not None:
-            begun(daemon)
-        beside: list[Work] = [tokens.keep_fresh]
-        if settings.web.enabled:
-            path = settings.notifications.path
-            receiver = None if path is None else Receiver(path, accepts, daemon.notify, names=light_names(settings))
-            site = _site(settings, http, tokens, ledger, engine, receiver)
-            beside += _web_works(settings, site, certificate)
-        await daemon.run(Broker(link, daemon.tell), stopping, beside)
-        # The reply may carry the only refresh token that is still good; what is not here in time is kept by its worker,
-        # unless that is ended with us, as in a container.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_WITHIN - (time.monotonic() - daemon.stopped_at)):
-                await tokens.settled()
-
-
-def _push(settings: Settings) -> PushAddress | None:
-    """Say where notifications go; None without an address for them."""
-    notifications = settings.notifications
-    if notifications.public_url is None:
-        return None
-    secrets = PushSecrets(settings.state_dir / "push.json", notifications.rotate_every)
-    return PushAddress(address=notifications.address, secrets=secrets)
-
-
-def _web_works(settings: Settings, site: Site, certificate: Certificate | None) -> list[Work]:
-    """Give what the web server does as long as the bridge runs."""
-    web, tls = settings.web, None if certificate is None else certificate.context
-    server = WebServer(site_app(site), web.host, web.port, tls, web.trusted_proxies)
-    return [server.run] if certificate is None else [server.run, certificate.keep_fresh]
-
-
-def _site(
-    settings: Settings,
-    http: httpx.AsyncClient,
-    tokens: Tokens,
-    ledger: Ledger,
-    engine: Engine,
-    receiver: Receiver | None,
-) -> Site:
-    """Tell the web pages what they show and do."""
-
-    def condition() -> Condition:
-        return Condition(
-            trouble=tokens.trouble(),
-            cloud=engine.cloud,
-            broker=engine.broker_connected,
-            listed=engine.listed,
-            push=str(engine.push.status),
-        )
-
-    def metrics() -> bytes:
-        return exposition(ledger, engine.push, {} if receiver is None else receiver.counts)
-
-    token = secret(settings.web.token)
-    own = (settings.uhome.redirect_uri, settings.notifications.public_url)
-    hosts = {*LOCAL_HOSTS, *(urlsplit(url).hostname or "" for url in own if url)}
-    return Site(
-        logins=Logins(http, oauth_client(settings), tokens.store, ended=_log_login, ledger=ledger),
-        redirect_uri=settings.uhome.redirect_uri,
-        condition=condition,
-        metrics=metrics,
-        guard=Guard(token),
-        # Whoever knows the token is no page of a foreign site.
-        hosts=hosts if token is None else None,
-        receiver=receiver,
-    )
-
-
-def _log_login(problem: Problem | None) -> None:
-    log = logs.get_logger()
-    if problem is None:
-        log.info("logged_in")
-    else:
-        log.warning("login_failed", why=str(problem))
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+"""No digits: a run of them looks like a keypad code, and is masked as such."""
 
 
 def open_cloud(settings: Settings, http: httpx.AsyncClient, tokens: Tokens, ledger: Ledger | None = None) -> Cloud:
@@ -212,6 +101,7 @@ def engine_config(settings: Settings) -> EngineConfig:
     allow = {} if settings.commands.allow == "all" else settings.commands.allow
     return EngineConfig(
         topics=topics_of(settings),
+        run=_run_name(),
         qos=settings.mqtt.qos,
         json_state=settings.mqtt.json_state,
         discovery=Discovery(settings.homeassistant.discovery),
@@ -225,6 +115,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         max_age=settings.commands.max_age,
         lock_users=settings.lock_users.enabled,
         reveal_codes=settings.lock_users.reveal_codes,
+        reassert_every=settings.mqtt.reassert_every,
         overrides={
             device_id: Override(topic=device.topic, name=device.name, enabled=device.enabled)
             for device_id, device in settings.devices.items()
@@ -241,6 +132,15 @@ def engine_config(settings: Settings) -> EngineConfig:
     )
 
 
+def _run_name() -> str:
+    """Name this run of the bridge by when it began: short, and no other run is called so."""
+    rest, name = time.time_ns() // 1_000_000, ""
+    while rest:
+        rest, digit = divmod(rest, len(_LETTERS))
+        name = _LETTERS[digit] + name
+    return name
+
+
 def _login_hint(settings: Settings) -> str:
     """Say where the person who runs this bridge can log in."""
     web, command = settings.web, "run: uhome2mqtt login"
@@ -253,12 +153,13 @@ def _login_hint(settings: Settings) -> str:
 
 def reading_link(settings: Settings, client_id: str) -> Link:
     """Say where the broker is to somebody who only wants to read what it retains."""
-    return _link(settings, engine_config(settings), Announced(), _tls(settings), client_id)
+    return broker_link(settings, engine_config(settings), Announced(), broker_tls(settings), client_id)
 
 
-def _link(
+def broker_link(
     settings: Settings, config: EngineConfig, announced: Announced, tls: ssl.SSLContext | None, client_id: str
 ) -> Link:
+    """Say where the broker is and what is said to it; `announced`: what an earlier run told Home Assistant."""
     mqtt, endpoint, topics = settings.mqtt, settings.mqtt.endpoint, config.topics
     discovering = config.discovery is not Discovery.OFF
     read_back = dict.fromkeys(topics.read_back_filters)
@@ -278,6 +179,7 @@ def _link(
         protocols=("5", "3.1.1") if mqtt.protocol == "auto" else (mqtt.protocol,),
         qos=mqtt.qos,
         will_topic=topics.bridge_state,
+        shared_topics=topics.shared_topics,
         command_filters=topics.command_filters,
         read_back_filters=tuple(read_back),
         config_filters=topics.discovery_filters if discovering else (),
@@ -285,7 +187,7 @@ def _link(
     )
 
 
-def _certificate(settings: Settings) -> Certificate | None:
+def web_certificate(settings: Settings) -> Certificate | None:
     """Load the certificate of the web server; raises SettingsError for one that cannot be used."""
     web = settings.web
     if not web.enabled or not web.cert_file:
@@ -297,7 +199,7 @@ def _certificate(settings: Settings) -> Certificate | None:
         raise SettingsError((f"{used} cannot be used: {problem}",)) from None
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def broker_tls(settings: Settings) -> ssl.SSLContext | None:
     """Make the TLS context for the broker; raises SettingsError for certificates that cannot be used."""
     mqtt = settings.mqtt
     if not mqtt.endpoint.tls:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from itertools import count
@@ -16,7 +17,7 @@ from uhome2mqtt.broker import Broker
 from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud
 from uhome2mqtt.cloud_requests import CloudRequests, PushAddress
-from uhome2mqtt.engine import Engine
+from uhome2mqtt.engine import ConfigChanged, Engine
 from uhome2mqtt.errors import CloudError, StorageError
 from uhome2mqtt.events import (
     Effect,
@@ -28,6 +29,7 @@ from uhome2mqtt.events import (
     MeasureHealth,
     Note,
     NotificationReceived,
+    Observe,
     Publish,
     QueryStates,
     RegisterPush,
@@ -40,7 +42,9 @@ from uhome2mqtt.events import (
     Tick,
 )
 from uhome2mqtt.ledger import Ledger
+from uhome2mqtt.metrics import Meters
 from uhome2mqtt.model import Failure, FailureKind, Notification
+from uhome2mqtt.service import Service
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tasks import cancelled
 
@@ -57,6 +61,8 @@ NOTIFICATIONS_AT_ONCE = 64
 AFTER_FAULT = 5.0
 
 
+Happening: TypeAlias = Event | ConfigChanged
+"""What the engine takes."""
 Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
 """Something that goes on as long as the bridge runs; it is begun again should it end."""
 
@@ -81,21 +87,27 @@ class Daemon:
         ledger: Ledger,
         batch_size: int,
         push: PushAddress | None = None,
+        meters: Meters | None = None,
+        service: Service | None = None,
     ) -> None:
+        self._meters = meters or Meters()
         self._engine = engine
+        self._service = service
         self._state = state
         self._ledger = ledger
         self._requests = CloudRequests(cloud, batch_size, push, self.tell, self._supervise)
-        self._events: asyncio.PriorityQueue[tuple[bool, int, Event]] = asyncio.PriorityQueue()
+        self._events: asyncio.PriorityQueue[tuple[bool, int, Happening]] = asyncio.PriorityQueue()
         self._numbers = count()
         self._notifications = 0
         self._save_requests_at = 0.0
         self._unsaved: dict[str, SavePins | SaveAnnounced] = {}
+        self._outages: defaultdict[str, logs.Outage] = defaultdict(logs.Outage)
         self.stopped_at = 0.0
         self._saving: set[asyncio.Task[None]] = set()
+        self._longest_sleep = LONGEST_SLEEP if service is None else min(LONGEST_SLEEP, service.interval)
         self._log = logs.get_logger()
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Happening) -> None:
         """Take an event from an edge; notifications wait for all others, however many there are."""
         self._events.put_nowait((isinstance(event, NotificationReceived), next(self._numbers), event))
 
@@ -104,8 +116,12 @@ class Daemon:
         if self._notifications >= NOTIFICATIONS_AT_ONCE:
             return False
         self._notifications += 1
-        self.tell(NotificationReceived(notification=notification))
+        self.tell(NotificationReceived(notification=notification, received=now().monotonic))
         return True
+
+    def ask_for(self, devices: int) -> None:
+        """Let a query be about so many devices at most."""
+        self._requests.batch_size = devices
 
     async def run(self, broker: Broker, stopping: asyncio.Event, beside: Sequence[Work] = ()) -> None:
         """Run until `stopping` is set, then end every command, publish what is due and leave.
@@ -119,6 +135,8 @@ class Daemon:
             self.tell(Started())
             await stopping.wait()
             self.stopped_at = time.monotonic()
+            if self._service is not None:
+                self._service.stopping()
             engine.cancel()
             self._requests.end_orders()
             broker.drop_backlog()
@@ -145,25 +163,34 @@ class Daemon:
             if idle:
                 busy_since = loop.time()
             await self._supervise(self._handle(event))
+            if self._service is not None:
+                self._service.alive()
             if loop.time() > busy_since + BREATHE_EVERY:
                 await asyncio.sleep(0)
                 busy_since = loop.time()
 
-    async def _next_event(self) -> Event:
+    async def _next_event(self) -> Happening:
         """Wait for an event or the engine's next deadline; a flood of the former does not delay the latter."""
         wait = self._engine.wake_at - now().monotonic
         if wait <= 0:
+            self._meters.woken(late=-wait)
             return Tick()
+        loop, wait = asyncio.get_running_loop(), min(wait, self._longest_sleep)
+        due = loop.time() + wait
         try:
-            async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
+            async with asyncio.timeout(wait):
                 return (await self._events.get())[-1]
         except TimeoutError:
+            self._meters.woken(late=loop.time() - due)
             return Tick()
 
-    async def _handle(self, event: Event) -> None:
+    async def _handle(self, event: Happening) -> None:
         if isinstance(event, NotificationReceived):
             self._notifications -= 1
-        for effect in self._engine.handle(event, now()):
+        began = time.perf_counter()
+        effects = self._engine.handle(event, now())
+        self._meters.turned(event, time.perf_counter() - began)
+        for effect in effects:
             self._perform(effect)
 
     def _perform(self, effect: Effect) -> None:
@@ -174,13 +201,13 @@ class Daemon:
                 self._requests.make(effect)
             case MeasureHealth():
                 self._measure()
+            case Observe():
+                self._meters.command(effect)
             case SetLogLevel():
                 logs.set_level(effect.level)
             case SavePins() | SaveAnnounced():
-                what = type(effect).__name__
-                self._unsaved[what] = effect
-                self._saving.add(task := asyncio.create_task(self._supervise(self._save(what))))
-                task.add_done_callback(self._saving.discard)
+                self._unsaved[type(effect).__name__] = effect
+                self._begin_saving(type(effect).__name__)
             case Note():
                 getattr(self._log, effect.level)(effect.event, **effect.fields)
             case _:
@@ -203,25 +230,41 @@ class Daemon:
 
     def _measure(self) -> None:
         self.tell(HealthMeasured(requests=self._ledger.snapshot(), memory=resident_memory()))
+        for what in self._unsaved:
+            self._begin_saving(what)
         if time.monotonic() >= self._save_requests_at:
             self._save_requests_at = time.monotonic() + SAVE_REQUESTS_EVERY
             self._keep_counts()
 
     def _keep_counts(self) -> None:
-        self._write("request_counts_not_saved", lambda: self._state.save_requests(self._ledger.encode()))
+        self._write("request counts", lambda: self._state.save_requests(self._ledger.encode()))
+
+    def _begin_saving(self, what: str) -> None:
+        self._saving.add(task := asyncio.create_task(self._supervise(self._save(what))))
+        task.add_done_callback(self._saving.discard)
 
     async def _save(self, what: str) -> None:
-        """Keep the newest of its kind; of several that wait, the last writes for all."""
-        match self._unsaved.pop(what, None):
+        """Keep the newest of its kind; of several that wait, the last writes for all. What fails is tried again."""
+        effect = self._unsaved.pop(what, None)
+        match effect:
             case SavePins(pins=pins):
-                self._write("pins_not_saved", lambda: self._state.save_pins(pins))
+                kept = self._write("devices", lambda: self._state.save_pins(pins))
             case SaveAnnounced(announced=announced):
-                self._write("discovery_not_saved", lambda: self._state.save_announced(announced))
+                kept = self._write("discovery", lambda: self._state.save_announced(announced))
             case None:
-                pass
+                return
+        if not kept:
+            self._unsaved.setdefault(what, effect)
 
-    def _write(self, failed: str, write: Callable[[], None]) -> None:
+    def _write(self, what: str, write: Callable[[], None]) -> bool:
+        """Write something, and say at the beginning and at the end of it that this fails."""
+        outage = self._outages[what]
         try:
             write()
         except StorageError as problem:
-            self._log.error(failed, why=str(problem))
+            say = self._log.debug if outage.lasts() else self._log.error
+            say("state_not_saved", what=what, why=str(problem))
+            return False
+        if outage.under_way:
+            self._log.info("state_saved", what=what, **outage.over())
+        return True

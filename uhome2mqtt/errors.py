@@ -90,6 +90,10 @@ class StorageError(UhomeToMqttError):
     """A file of the state directory could not be read or written."""
 
 
+class AccessError(StorageError):
+    """A file of the state directory may not be read by this user."""
+
+
 class SettingsError(UhomeToMqttError):
     """The configuration is unusable; carries every problem found, one line each."""
 

@@ -19,6 +19,7 @@ from uhome2mqtt.model import (
     Failure,
     Json,
     Notification,
+    Outcome,
     Pin,
     Report,
     Source,
@@ -74,6 +75,14 @@ class ConfigCleared:
     """Somebody has emptied a retained topic below Home Assistant's discovery prefix; it may have been ourselves."""
 
     topic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeHeard:
+    """Somebody has published on a topic on which bridges speak of themselves; over MQTT 3.1.1 it may be this one."""
+
+    topic: str
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,9 +204,13 @@ class UsersFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationReceived:
-    """The cloud told something of its own accord, and showed the secret of the registration."""
+    """The cloud told something of its own accord, and showed the secret of the registration.
+
+    `received`: when it came in, in monotonic seconds; None where that is not measured.
+    """
 
     notification: Notification
+    received: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +252,9 @@ CloudEvent: TypeAlias = (
     | PushRegistered
     | PushNotRegistered
 )
-BrokerEvent: TypeAlias = BrokerConnected | BrokerDisconnected | HomeAssistantStarted | ConfigCleared | MessageReceived
+BrokerEvent: TypeAlias = (
+    BrokerConnected | BrokerDisconnected | HomeAssistantStarted | ConfigCleared | BridgeHeard | MessageReceived
+)
 ProcessEvent: TypeAlias = Started | HealthMeasured | Tick | StopRequested
 Event: TypeAlias = CloudEvent | BrokerEvent | ProcessEvent
 
@@ -248,13 +263,17 @@ Event: TypeAlias = CloudEvent | BrokerEvent | ProcessEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
-    """Publish a message; an empty retained payload clears the topic. `qos` None = as configured."""
+    """Publish a message; an empty retained payload clears the topic. `qos` None = as configured.
+
+    `caused_at`: when what it tells came in, in monotonic seconds, where it is to be measured how long it takes.
+    """
 
     topic: str
     payload: str
     retain: bool = True
     qos: int | None = None
     correlation: bytes | None = None
+    caused_at: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,5 +358,16 @@ class Note:
     fields: Mapping[str, Json] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observe:
+    """Count what became of a command, `seconds` after it came; `id` is the one of its log lines and results."""
+
+    id: str
+    key: str | None
+    outcome: Outcome
+    reason: str | None
+    seconds: float
+
+
 CloudEffect: TypeAlias = SendCommand | QueryStates | ManageUsers | ListDevices | RegisterPush | IdentifyAccount
-Effect: TypeAlias = Publish | CloudEffect | MeasureHealth | SavePins | SaveAnnounced | SetLogLevel | Note
+Effect: TypeAlias = Publish | CloudEffect | MeasureHealth | SavePins | SaveAnnounced | SetLogLevel | Note | Observe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ INTERNAL = "internal"
 """What ended otherwise: given up by the bridge itself, or failed for a fault of ours."""
 DURATIONS = 200
 """How many of the latest durations of a kind speak for all."""
+LIMITS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+"""Seconds that sort durations for Prometheus: a good answer takes a few tenths, the longest patience is twenty."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +37,8 @@ class Slot:
 class Ledger:
     """All requests to the cloud, counted where they are made; its size does not grow with time.
 
-    Since the process began: `counts` by kind and outcome, `durations` as number and sum of seconds by kind.
+    Since the process began: `counts` by kind and outcome, `durations` as number and sum of seconds by kind, and in
+    `sorted_by` how many took up to each of `LIMITS` but longer than the one before, and how many longer than the last.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -45,6 +49,7 @@ class Ledger:
         self._latest: dict[str, deque[float]] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         self.durations: dict[str, tuple[int, float]] = {}
+        self.sorted_by: dict[str, list[int]] = {}
 
     @property
     def last_success(self) -> float | None:
@@ -121,6 +126,7 @@ class Ledger:
         self.counts[kind, outcome] += 1
         number, sum_of_seconds = self.durations.get(kind, (0, 0.0))
         self.durations[kind] = number + 1, sum_of_seconds + seconds
+        self.sorted_by.setdefault(kind, [0] * (len(LIMITS) + 1))[bisect_left(LIMITS, seconds)] += 1
         self._total += 1
         self._latest.setdefault(kind, deque(maxlen=DURATIONS)).append(seconds)
         if outcome == OK:

@@ -34,7 +34,7 @@ def parse_json(text: bytes | str) -> Json:
         if "\\u" in decoded:
             parsed = json.loads(json.dumps(parsed, ensure_ascii=False).encode(errors="replace"))
     except json.JSONDecodeError as problem:
-        raise ValueError(f"{problem.msg} at character {problem.pos}") from None
+        raise ValueError(f"{problem.msg.removesuffix(' at')} at character {problem.pos}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError:
@@ -280,6 +280,7 @@ class BridgeEvent(StrEnum):
     AUTHORIZATION_RESTORED = "authorization_restored"
     PUSH_UNHEALTHY = "push_unhealthy"
     PUSH_RESTORED = "push_restored"
+    CONFIG_RELOADED = "config_reloaded"
 
 
 class PushStatus(StrEnum):

@@ -141,7 +141,7 @@ def _unreached(problem: Exception) -> Failure:
     return Failure(
         kind=FailureKind.UNREACHABLE if never_left else FailureKind.UNCERTAIN,
         code=type(problem).__name__,
-        message=f"no reply from the token endpoint: {str(problem) or type(problem).__name__}",
+        message=": ".join(filter(None, ("no reply from the token endpoint", str(problem)))),
     )
 
 

@@ -40,7 +40,10 @@ class _Held:
 
 
 class PushSecrets:
-    """At most three secrets: the one in use, the one that is being registered, the one that was in use before."""
+    """At most three secrets: the one in use, the one that is being registered, the one that was in use before.
+
+    `rotate_every`: seconds for which one is used.
+    """
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class PushSecrets:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
-        self._rotate_every = rotate_every
+        self.rotate_every = rotate_every
         self._clock = clock
         self._monotonic = monotonic
         self._log = logs.get_logger()
@@ -106,7 +109,7 @@ class PushSecrets:
 
     def _is_old(self, kept: _Secret) -> bool:
         # A clock that was ahead when the secret was made would keep it for ever.
-        return not 0 <= self._clock() - kept.at < self._rotate_every
+        return not 0 <= self._clock() - kept.at < self.rotate_every
 
     def _left_after_restart(self, previous: _Secret | None) -> float:
         if previous is None:

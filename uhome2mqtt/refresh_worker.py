@@ -31,7 +31,8 @@ COMMAND = (sys.executable, "-P", "-m", "uhome2mqtt.refresh_worker")
 LONGEST_WORK = oauth.LONGEST_EXCHANGE + 10.0
 BEGUN = b"\n"
 """Said before the request is made: without it the refresh token is as good as before."""
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT)
+"""SIGABRT: systemd's watchdog sends it to all processes of a service whose main one hangs."""
 
 
 unfinished: set[asyncio.Task[tuple[bytes, bytes]]] = set()

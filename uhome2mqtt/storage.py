@@ -10,10 +10,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from uhome2mqtt.errors import StorageError
+from uhome2mqtt.errors import AccessError, StorageError
 
 PRIVATE_DIRECTORY = 0o700
 FOR_OTHERS = 0o077
+RIGHT_USER = "run this as the user that runs the bridge"
 LEFTOVER_AFTER = 3600.0
 """Seconds after which a temporary file belongs to a writer that was killed, not to one that is at work."""
 
@@ -48,7 +49,15 @@ def read_private(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _failed("read", path, error, "give it to the user that runs the bridge") from error
+        raise unreadable("read", path, error) from error
+
+
+def unreadable(tried: str, path: Path, error: OSError) -> StorageError:
+    """Say that a file cannot be read, and what helps: whoever may not read it may only be the wrong user."""
+    owner = "give it to the user that runs the bridge"
+    if isinstance(error, PermissionError):
+        return AccessError(f"cannot {tried} {path}: {error.strerror}; {RIGHT_USER}, or {owner}")
+    return _failed(tried, path, error, owner)
 
 
 def give_to_owner(descriptor: int, directory: Path) -> None:

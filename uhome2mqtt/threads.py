@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from uhome2mqtt.errors import UhomeToMqttError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -27,7 +29,7 @@ class Abandonable(ThreadPoolExecutor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except (OSError, ValueError) as problem:
+            except (OSError, ValueError, UhomeToMqttError) as problem:
                 future.set_exception(problem)
             finally:
                 if not future.done():

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uhome2mqtt import oauth
-from uhome2mqtt.errors import CloudError, StorageError
+from uhome2mqtt.errors import AccessError, CloudError, StorageError
 from uhome2mqtt.model import Failure, FailureKind, parse_json
-from uhome2mqtt.storage import ensure_private_directory, give_to_owner, read_private, write_private
+from uhome2mqtt.storage import ensure_private_directory, give_to_owner, read_private, unreadable, write_private
 
 FILE_NAME = "tokens.json"
 LOCK_NAME = "tokens.lock"
@@ -86,9 +86,19 @@ def _signature(path: Path) -> tuple[int, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as problem:
-        why = f"cannot look at {path}: {problem.strerror}; run this as the user that runs the bridge"
-        raise StorageError(why) from problem
+        raise unreadable("look at", path, problem) from problem
     return found.st_ctime_ns, found.st_ino
+
+
+def ensure_readable(directory: Path) -> None:
+    """Raise AccessError where this user may not read tokens: another login would not mend that."""
+    try:
+        TokenFile(directory).news()
+    except AccessError:
+        raise
+    except (StorageError, ValueError):
+        # The tokens are spoilt, which whoever uses them says.
+        return
 
 
 @asynccontextmanager

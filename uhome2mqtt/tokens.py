@@ -27,6 +27,7 @@ AHEAD_PART = 1 / 3
 """No more than this part of its life, where that is short."""
 CHECK_EVERY = 1.0
 TO_DO = "run: uhome2mqtt login"
+NOBODY = "nobody has logged in yet"
 CHECK_CLIENT = f"check uhome.client_id and uhome.client_secret, restart, and if that does not help {TO_DO}"
 YOUNG = 60.0
 """Seconds; the cloud that rejects a token as young as this would reject the next one, too."""
@@ -78,6 +79,7 @@ class Tokens:
         self._save_at: float | None = None
         self._save_pause = 0.0
         self._unreadable: str | None = None
+        self._outage = logs.Outage()
         self._log = logs.get_logger()
 
     async def access_token(self) -> str:
@@ -141,6 +143,17 @@ class Tokens:
         self._pick_up()
         return self._nobody() if self._kept is None else self._over(self._kept)
 
+    @property
+    def expires_at(self) -> float | None:
+        """When the access token expires, in seconds since 1970; None without a login."""
+        return None if self._kept is None else self._kept.grant.expires_at
+
+    @property
+    def ends_at(self) -> float | None:
+        """When the login is over, in seconds since 1970; None where that is not known, as while it can be renewed."""
+        renewable = self._kept is None or self._kept.grant.refresh_token is not None
+        return None if renewable else self.expires_at
+
     def ensure_writable(self) -> None:
         """Raise StorageError where tokens could not be kept: better before a person logs in than after."""
         self._file.ensure_writable()
@@ -202,7 +215,8 @@ class Tokens:
                 return
             raise self._noted(kept, refresh_token, problem) from None
         self._take(kept, grant)
-        self._log.info("token_refreshed", good_for_hours=round((grant.expires_at - self._clock()) / 3600))
+        hours = round((grant.expires_at - self._clock()) / 3600)
+        self._log.info("token_refreshed", good_for_hours=hours, **self._outage.over())
 
     async def _in_process(self, kept: Kept, _lock: int | None) -> oauth.Grant:
         return await oauth.refresh(self._http, self._client, kept.grant.refresh_token or "", clock=self._clock)
@@ -216,7 +230,8 @@ class Tokens:
             advice = CHECK_CLIENT if fold_code(failure.code) in oauth.CLIENT_REFUSED else TO_DO
             return CloudError(replace(failure, message=f"{failure.message}; {advice}"))
         self._guard.failed(refresh_token, wait=failure.retry_after)
-        self._log.warning("token_refresh_failed", why=str(problem))
+        say = self._log.debug if self._outage.lasts() else self._log.warning
+        say("token_refresh_failed", why=str(problem), hint="tried again, ever later")
         return problem
 
     def _take(self, old: Kept, grant: oauth.Grant) -> None:
@@ -286,7 +301,7 @@ class Tokens:
 
     def _nobody(self) -> str:
         if self._unreadable is None:
-            return "nobody has logged in yet"
+            return NOBODY
         return f"the tokens that are kept cannot be read ({self._unreadable})"
 
     def _over(self, kept: Kept) -> str | None:

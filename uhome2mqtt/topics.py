@@ -122,6 +122,11 @@ class Topics:
         return f"{self.base}/bridge/asyncapi"
 
     @property
+    def bridge_presence(self) -> str:
+        """Where bridges say that they are there, so that two on one base topic notice each other."""
+        return f"{self.base}/bridge/presence"
+
+    @property
     def bridge_event(self) -> str:
         return f"{self.base}/bridge/event"
 
@@ -164,6 +169,11 @@ class Topics:
     def command_filters(self) -> tuple[str, ...]:
         """Subscriptions for everything that asks a device, or the bridge itself, for something."""
         return (self.set("+", "+"), self.set_all("+"), self.get("+"), self.bridge_request("#"))
+
+    @property
+    def shared_topics(self) -> tuple[str, ...]:
+        """What another bridge on the same base topic would publish on, too."""
+        return (self.bridge_presence, self.bridge_state)
 
     @property
     def read_back_filters(self) -> tuple[str, ...]:

@@ -86,16 +86,6 @@ async def test_removed_while_down(stage: Stage) -> None:
     assert "ha/device/uhome2mqtt_0c7fed100001/config" in await stage.held()
 
 
-async def test_hangup(stage: Stage) -> None:
-    """SIGHUP does not end the bridge; it says that it cannot reload yet."""
-    bridge = await stage.up()
-    bridge.send(signal.SIGHUP)
-    await bridge.until_logged("reload_not_supported")
-    since = stage.ear.now
-    await stage.ear.say("front_door/lock/set", "UNLOCK")
-    await stage.ear.until_event("front_door/result", "confirmed", since)
-
-
 async def test_broker_hangs(stage: Stage) -> None:
     """A broker that no longer answers does not keep the bridge from ending in time."""
     bridge = await stage.up()

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from uhome2mqtt.engine import EngineConfig
+from uhome2mqtt.engine import ConfigChanged, EngineConfig
 from uhome2mqtt.events import (
     AccountIdentified,
     BrokerConnected,
@@ -237,7 +237,7 @@ class Day(Driver):
                 heapq.heappop(self._agenda)[2]()
         return self
 
-    def take(self, event: Event) -> list[Effect]:
+    def take(self, event: Event | ConfigChanged) -> list[Effect]:
         """Let something happen, and let the cloud hear what the engine asks for."""
         self.chance = self._luck.between((0.0, 1.0))
         match event:

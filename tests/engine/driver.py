@@ -3,8 +3,8 @@
 The driver records every effect, plays a broker that keeps what is retained, wakes the engine when it wants to be woken,
 and holds every test to the laws that are always true: no two requests of one device in flight, nothing sent that has
 ended or whose time has passed, exactly one final outcome, nothing unchanged published twice in a session but once more
-for each birth of Home Assistant and for each config that replaced another, and nothing asked in the background while
-the cloud has said that it was asked too often.
+for each birth of Home Assistant, for each reassertion and for each config that replaced another, and nothing asked in
+the background while the cloud has said that it was asked too often.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from uhome2mqtt.engine import Engine, EngineConfig
+from uhome2mqtt.engine import ConfigChanged, Engine, EngineConfig
 from uhome2mqtt.errors import LOGIN_NEEDED
 from uhome2mqtt.events import (
     BrokerConnected,
@@ -37,6 +38,7 @@ from uhome2mqtt.events import (
     Note,
     NotificationReceived,
     Now,
+    Observe,
     Publish,
     PushNotRegistered,
     PushRegistered,
@@ -93,6 +95,11 @@ def failure(kind: FailureKind, retry_after: float | None = None) -> Failure:
     return Failure(kind=kind, code=code, message=f"{kind} message", retry_after=retry_after)
 
 
+def number_of(note: Note) -> int:
+    """Read the number of a command out of the id that the log shows."""
+    return int(str(note.fields["id"]).rpartition("-")[2])
+
+
 def running(
     *devices: Device, config: EngineConfig | None = None, pins: Mapping[str, Pin] | None = None, protocol: str = "5"
 ) -> Driver:
@@ -135,6 +142,7 @@ class Driver:
         self.levels: list[str] = []
         self.asked: list[tuple[float, QueryStates]] = []
         self.notes: list[Note] = []
+        self.observed: list[Observe] = []
         self.lists: list[float] = []
         self.identified = 0
         self.measured = 0
@@ -156,7 +164,13 @@ class Driver:
     def now(self) -> Now:
         return Now(monotonic=self.monotonic, utc=NOON + timedelta(seconds=self.monotonic - START))
 
-    def take(self, event: Event) -> list[Effect]:
+    def _to_reassert(self, event: Event | ConfigChanged) -> bool:
+        """Tell whether everything may be published once more: somebody asks for it, or the time may have come."""
+        if isinstance(event, MessageReceived):
+            return event.topic == TOPICS.bridge_request("reassert")
+        return isinstance(event, Tick) and self.config.reassert_every is not None
+
+    def take(self, event: Event | ConfigChanged) -> list[Effect]:
         """Let something happen, and record what the engine wants done."""
         if isinstance(event, BrokerConnected | BrokerDisconnected):
             self.connected = isinstance(event, BrokerConnected)
@@ -164,21 +178,26 @@ class Driver:
         if isinstance(event, ConfigCleared):
             self.broker.pop(event.topic, None)
             self._told.pop(event.topic, None)
-        if isinstance(event, HomeAssistantStarted):
+        if isinstance(event, HomeAssistantStarted) or self._to_reassert(event):
             self._repeated = set()
         if isinstance(event, DeviceListFailed | QueryFailed | CommandFailed | UsersFailed):
             self._refused(event.failure)
         effects = self.engine.handle(event, self.now)
         for effect in effects:
-            if isinstance(event, MessageReceived) and isinstance(effect, Note) and effect.event == "command_received":
+            if isinstance(effect, Note) and effect.event == "command_received":
                 self._admitted(event, effect)
-            if isinstance(effect, Note) and effect.event in FINAL and "id" in effect.fields:
+            if isinstance(effect, Note) and effect.event in FINAL and number_of(effect) in self.deadlines:
                 self._ended(effect)
         # What an earlier run left may be said again by a device that is new to this one.
         fresh = any(isinstance(effect, Publish) and '"device_added"' in effect.payload for effect in effects)
         for effect in effects:
             self._record(effect, fresh=fresh)
         return effects
+
+    def configure(self, **changes: Any) -> list[Effect]:
+        """Let the configuration be read again, with changes."""
+        self.config = replace(self.config, **changes)
+        return self.take(ConfigChanged(config=self.config, applied=tuple(changes)))
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and wake the engine whenever it wants to be woken."""
@@ -200,6 +219,10 @@ class Driver:
     def reconnect(self) -> list[Effect]:
         self.take(BrokerDisconnected())
         return self.connect()
+
+    def forget(self) -> None:
+        """Let somebody else have written over what was published: that may be published again."""
+        self._told = {}
 
     def say(self, topic: str, payload: str | bytes | Json, **how: Any) -> list[Effect]:
         """Publish a message below the base topic; what is neither text nor bytes is written as JSON."""
@@ -352,13 +375,16 @@ class Driver:
         self.users.append(effect)
         self.jobs_in_flight[effect.job] = effect
 
-    def _admitted(self, message: MessageReceived, note: Note) -> None:
-        assert not message.retained, "a retained message became a command"
-        left = self.config.max_age if message.expiry is None else min(message.expiry, self.config.max_age)
-        self.deadlines[int(str(note.fields["id"]))] = self.monotonic + left
+    def _admitted(self, message: Event | ConfigChanged, note: Note) -> None:
+        """Know until when a command may be sent; one that was kept for a while is let in without its message."""
+        left = self.config.max_age
+        if isinstance(message, MessageReceived):
+            assert not message.retained, "a retained message became a command"
+            left = left if message.expiry is None else min(message.expiry, left)
+        self.deadlines[number_of(note)] = self.monotonic + left
 
     def _ended(self, note: Note) -> None:
-        number = int(str(note.fields["id"]))
+        number = number_of(note)
         self.ended[number] += 1
         assert self.ended[number] == 1, "a command ended twice"
         self.in_flight.pop(number, None)
@@ -401,6 +427,8 @@ class Driver:
                 self.levels.append(effect.level)
             case Note():
                 self.notes.append(effect)
+            case Observe():
+                self.observed.append(effect)
 
     def _published(self, publish: Publish, *, fresh: bool) -> None:
         self.published.append(publish)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from uhome2mqtt.engine import EngineConfig
 from uhome2mqtt.events import BrokerDisconnected, Effect, HomeAssistantStarted, Note, Publish
 
 from .driver import BACK, BASE, FRONT, LAMP, TOPICS, Driver, running
@@ -199,3 +200,46 @@ def test_a_new_component_needs_no_farewell() -> None:
     effects = house.report("front", door="open")
     topic = TOPICS.discovery("uhome2mqtt_0c7fed100001")
     assert len([effect for effect in effects if isinstance(effect, Publish) and effect.topic == topic]) == 1
+
+
+def test_asked_to_reassert() -> None:
+    """The request `reassert` has everything published again and is answered, ten seconds apart at least."""
+    house = running(FRONT)
+    house.report("front", lock="Locked")
+    before = dict(house.broker)
+    house.broker.clear()
+    house.say("bridge/request/reassert", json.dumps({"transaction": "t-1"}))
+    assert house.broker == before
+    house.say("bridge/request/reassert", "")
+    first, second = house.responses("reassert")
+    assert first == {"status": "ok", "data": {"devices": 1}, "error": None, "transaction": "t-1"}
+    assert second["error"] == "TOO_SOON: asked for less than 10 s ago; again in 10.0 s"
+    house.advance(10)
+    house.say("bridge/request/reassert", "")
+    assert house.responses("reassert")[2]["status"] == "ok"
+
+
+def test_reassertion_without_being_asked() -> None:
+    """With `mqtt.reassert_every` everything is published again each time so long after the connection."""
+    house = running(FRONT, config=EngineConfig(topics=TOPICS, reassert_every=60, stale_after=3600, poll_interval=3600))
+    house.report("front", lock="Locked")
+    for _ in range(2):
+        house.broker.clear()
+        house.advance(60)
+        assert house["front/lock"] == "LOCKED"
+        assert house.broker.keys() >= EVERYTHING
+
+
+def test_reassertion_while_the_broker_is_away() -> None:
+    """While the broker is away nothing is asserted, and from the next connection on the time runs anew."""
+    house = running(FRONT, config=EngineConfig(topics=TOPICS, reassert_every=60, stale_after=3600, poll_interval=3600))
+    house.take(BrokerDisconnected())
+    before = len(house.published)
+    house.advance(90)
+    assert len(house.published) == before
+    house.connect()
+    house.broker.clear()
+    house.advance(59)
+    assert f"{BASE}/bridge/devices" not in house.broker
+    house.advance(1)
+    assert house.broker.keys() >= EVERYTHING

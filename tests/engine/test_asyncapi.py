@@ -21,6 +21,7 @@ from uhome2mqtt.engine.members import TAKES
 from uhome2mqtt.engine.requests import ACTIONS
 from uhome2mqtt.events import (
     AccountIdentified,
+    BridgeHeard,
     BrokerDisconnected,
     ConfigCleared,
     HealthMeasured,
@@ -52,6 +53,7 @@ ANNA: dict[str, Json] = {
 GOOD: dict[str, dict[str, Json]] = {
     "refresh": {},
     "discover": {},
+    "reassert": {},
     "device/rename": {"device": "lamp", "topic": "light", "name": "Light"},
     "device/restore": {"device": "front"},
     "notifications/register": {},
@@ -234,7 +236,17 @@ def layouts() -> Driver:
     return bridge
 
 
-SITUATIONS: tuple[Callable[[], Driver], ...] = (states, commands, requests, household, trouble, layouts)
+def company() -> Driver:
+    """Work beside another bridge, and with another configuration."""
+    bridge = house(replace(CONFIG, instance="one"))
+    other: dict[str, Json] = {"instance": "two", "version": "1", "started": "2026-01-31T12:00:00Z", "role": "active"}
+    bridge.take(BridgeHeard(topic=TOPICS.bridge_presence, payload=json.dumps(other).encode()))
+    bridge.advance(200)
+    bridge.configure(max_age=60.0)
+    return bridge
+
+
+SITUATIONS: tuple[Callable[[], Driver], ...] = (states, commands, requests, household, trouble, layouts, company)
 
 
 @cache

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from uhome2mqtt.engine import EngineConfig, Override
+from uhome2mqtt.engine import ConfigChanged, EngineConfig, Override
 from uhome2mqtt.model import FailureKind, Source
 
 from .driver import BACK, FRONT, LAMP, TOPICS, Driver, running
@@ -187,3 +187,11 @@ def test_displaced_together() -> None:
     levels = {entry["id"]: entry["topic"] for entry in json.loads(house["bridge/devices"])}
     assert (levels[others[0].id], levels[others[1].id]) == ("door", "door_2")
     assert len(set(levels.values())) == 4
+
+
+def test_a_restart_is_needed() -> None:
+    """What waits for a restart is warned of, by name."""
+    house = configured()
+    house.take(ConfigChanged(config=house.config, needs_restart=("mqtt.url",)))
+    [warning] = house.noted("config_needs_restart")
+    assert warning.fields == {"keys": ["mqtt.url"]}

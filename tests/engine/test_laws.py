@@ -49,7 +49,7 @@ from uhome2mqtt.model import (
 )
 from uhome2mqtt.topics import GetTopic
 
-from .driver import BACK, BASE, FRONT, LAMP, PLUG, TOPICS, Driver, failure
+from .driver import BACK, BASE, FRONT, LAMP, PLUG, TOPICS, Driver, failure, number_of
 from .strategies import (
     CODE,
     LEVELS,
@@ -309,8 +309,8 @@ class Bridge(RuleBasedStateMachine):
         for note in self.house.noted("command_confirmed"):
             if note.fields["key"] == "lock":
                 wanted = f"{str(note.fields['payload']).casefold()}ed"
-                sent = self.house.sent_at[int(str(note.fields["id"]))]
-                device = next(sent.device.id for sent in self.house.sent if sent.command == note.fields["id"])
+                sent = self.house.sent_at[number_of(note)]
+                device = next(sent.device.id for sent in self.house.sent if sent.command == number_of(note))
                 assert any((device, wanted) == heard[:2] and heard[2] >= sent for heard in self.heard)
 
     @invariant()

@@ -291,6 +291,7 @@ def test_the_form_of_a_result() -> None:
             "message": None,
             "seconds": 1.42,
             "at": "2026-01-31T12:00:01.423Z",
+            "id": "0-2",
         }
     ]
     assert all(not publish.retain for publish in house.published if publish.topic.endswith("/result"))

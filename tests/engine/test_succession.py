@@ -8,9 +8,9 @@ import pytest
 
 from uhome2mqtt.engine import Override
 from uhome2mqtt.events import BrokerDisconnected, ConfigCleared, Started, Tick
-from uhome2mqtt.model import FailureKind
+from uhome2mqtt.model import Device, FailureKind
 
-from .driver import BASE, FRONT
+from .driver import BACK, BASE, FRONT
 from .test_company import LATER, LEFT, NOON, PRESENCE, STATE, Bridge
 
 
@@ -278,3 +278,71 @@ def test_a_reload_of_the_spare() -> None:
     spare.answer("front", lock="Locked", health="Online")
     spare.listed(FRONT)
     assert (spare["main/lock"], spare.below("front")) == ("LOCKED", set())
+
+
+def test_no_proof_of_the_departed() -> None:
+    """Where the one to whom the work was left has gone, and another one works, nobody is disbelieved for that."""
+    bridge = Bridge(LATER).begin()
+    bridge.meet("active", NOON, "first")
+    bridge.hear(topic=STATE, payload="offline")
+    bridge.meet("active", NOON, "second")
+    bridge.advance(60)
+    assert (bridge.role, bridge.noted("other_bridge_disbelieved")) == ("standing_by", [])
+
+
+def test_one_of_two_spares() -> None:
+    """Only of the bridge that works is it doubted whether it is there when that is called offline."""
+    bridge = Bridge(LATER).begin(LEFT)
+    bridge.meet("active", NOON, "worker")
+    bridge.meet("standing_by", LATER, "spare")
+    bridge.hear(topic=STATE, payload="offline")
+    bridge.advance(6)
+    assert (bridge.role, bridge.engine.other_bridges) == ("active", 1)
+
+
+def test_lost_before_reclaiming() -> None:
+    """Nothing is asserted without a connection, and all of it with the next one."""
+    bridge = Bridge(NOON).begin()
+    bridge.meet("active", LATER)
+    bridge.take(BrokerDisconnected())
+    before = len(bridge.published)
+    bridge.advance(3)
+    assert [publish for publish in bridge.published[before:] if publish.retain] == []
+
+
+def test_called_offline_at_its_start() -> None:
+    """A bridge that still publishes all it has says that it is there, and that it is online at the end of that."""
+    locks = [Device(id=f"0C:7F:ED:10:01:{number:02X}", name=f"Lock {number}") for number in range(100)]
+    bridge = Bridge()
+    bridge.take(Started())
+    bridge.connect({})
+    bridge.listed(*locks)
+    bridge.reconnect()
+    said = len(bridge.history("bridge/state")), len(bridge.told())
+    bridge.hear(topic=STATE, payload="offline")
+    assert (len(bridge.history("bridge/state")), len(bridge.told())) == (said[0], said[1] + 1)
+    bridge.advance(10)
+    assert bridge["bridge/state"] == "online"
+
+
+def waits(bridge: Bridge) -> tuple[str, ...]:
+    """Give what a bridge waits for."""
+    return bridge.engine.waiting
+
+
+def test_how_it_is_doing() -> None:
+    """What a bridge waits for, and how it is doing, is said in words."""
+    bridge = Bridge()
+    bridge.take(Started())
+    assert waits(bridge) == (
+        "the broker is not connected",
+        "the first device list has not come; the cloud is offline",
+    )
+    bridge.list_failed(FailureKind.AUTHORIZATION)
+    assert waits(bridge)[-1].endswith("the cloud is unauthorized; run: uhome2mqtt login")
+    bridge.connect({})
+    bridge.listed(FRONT, BACK)
+    assert waits(bridge) == ()
+    assert bridge.engine.summary == "devices: 2, broker: connected, cloud: online, push: disabled"
+    bridge.take(BrokerDisconnected())
+    assert bridge.engine.summary.startswith("devices: 2, broker: away")

@@ -18,7 +18,10 @@ STOPS_WITHIN = 5.0
 
 def environment() -> dict[str, str]:
     """Give our environment without any setting of the bridge and without a display."""
-    names = ("UHOME2MQTT", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "DISPLAY", "WAYLAND_DISPLAY")
+    names = (
+        "UHOME2MQTT", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG", "DISPLAY",
+        "WAYLAND_DISPLAY",
+    )  # fmt: skip
     return {name: value for name, value in os.environ.items() if not name.upper().startswith(names)}
 
 
@@ -59,6 +62,11 @@ class Program:
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -105,6 +113,8 @@ class Bridge(Program):
         self.config = config
         # JSON is YAML.
         config.write_text(json.dumps(document))
+        # It has a secret in it, and the bridge would say so.
+        config.chmod(0o600)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Give the log lines of an event."""

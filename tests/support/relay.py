@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from uhome2mqtt.tasks import cancelled
+
 from .patience import free_port
 
 WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -34,24 +36,33 @@ class Relay:
     hook: Hook = lambda _number, chunk: chunk
     connections: int = 0
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection, which is hung up at the end in any case."""
+        self.writers.append(writer)
+        self.tasks.add(task := asyncio.create_task(self.serve(reader, writer)))
+        task.add_done_callback(self.tasks.discard)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection to its end."""
         self.connections += 1
         number = self.connections
         down_reader, down_writer = await asyncio.open_connection("127.0.0.1", self.target)
-        self.writers += [writer, down_writer]
+        self.writers.append(down_writer)
         back = asyncio.create_task(_carry(down_reader, writer))
-        with suppress(OSError):
-            while chunk := await reader.read(65536):
-                passed = self.hook(number, chunk)
-                if isinstance(passed, Cut):
-                    back.cancel()
-                    writer.write(passed.answer)
-                    break
-                down_writer.write(passed)
-        for end in (down_writer, writer):
-            end.close()
+        try:
+            with suppress(OSError):
+                while chunk := await reader.read(65536):
+                    passed = self.hook(number, chunk)
+                    if isinstance(passed, Cut):
+                        back.cancel()
+                        writer.write(passed.answer)
+                        break
+                    down_writer.write(passed)
+        finally:
+            for end in (down_writer, writer):
+                end.close()
 
     def say(self, words: bytes) -> None:
         """Say something to everybody in the server's name."""
@@ -70,11 +81,13 @@ async def relay(target: int, hook: Hook | None = None) -> AsyncIterator[Relay]:
     carrying = Relay(target=target, port=free_port())
     if hook is not None:
         carrying.hook = hook
-    server = await asyncio.start_server(carrying.serve, "127.0.0.1", carrying.port)
+    server = await asyncio.start_server(carrying.accept, "127.0.0.1", carrying.port)
     try:
         yield carrying
     finally:
         server.close()
+        carrying.cut()
+        await cancelled(carrying.tasks)
         carrying.cut()
         await asyncio.sleep(0)
 

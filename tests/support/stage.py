@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from aiomqtt import ProtocolVersion
 
-from uhome2mqtt.compose import run_bridge
+from uhome2mqtt.bridge import run_bridge
 from uhome2mqtt.daemon import Daemon
 from uhome2mqtt.settings import Settings, load
 

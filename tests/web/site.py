@@ -16,7 +16,7 @@ from uhome2mqtt.logins import Logins, Problem
 from uhome2mqtt.tokens import Tokens
 from uhome2mqtt.web import Condition, Guard, Receiver, Site, listen, serving, site_app
 
-GOOD = Condition(trouble=None, cloud="online", broker=True, listed=True)
+GOOD = Condition(trouble=None, cloud="online", waiting=())
 
 
 class Clock:
@@ -76,7 +76,7 @@ async def served(
             logins=Logins(account.http, client, tokens.store, ended=found.ended.append, clock=clock),
             redirect_uri=redirect_uri,
             condition=lambda: found.condition,
-            metrics=lambda: b"up 1\n",
+            metrics=lambda _accept: (b"up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
             guard=Guard(token, clock),
             hosts=hosts,
             receiver=receiver,

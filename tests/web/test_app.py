@@ -18,7 +18,11 @@ from uhome2mqtt.model import PushStatus
 from uhome2mqtt.web import Condition, callback_app, listen, pages, serving
 from uhome2mqtt.web.app import LARGEST_FORM
 
-NOBODY = Condition(trouble="nobody has logged in yet", cloud="unauthorized", broker=True, listed=False)
+NOBODY = Condition(
+    trouble="nobody has logged in yet",
+    cloud="unauthorized",
+    waiting=("the first device list has not come; the cloud is unauthorized",),
+)
 
 
 @pytest.mark.parametrize("parameter", ["code", "authorization_code", "both"])
@@ -209,7 +213,7 @@ async def test_home_without_login(cloud_account: Account, tmp_path: Path) -> Non
 async def test_home_with_login(cloud_account: Account, tmp_path: Path, cloud: str, words: str) -> None:
     """With a login the first page says how the cloud is doing, and keeps the login at hand."""
     async with served(cloud_account, tmp_path) as site:
-        site.condition = Condition(trouble=None, cloud=cloud, broker=True, listed=True)
+        site.condition = Condition(trouble=None, cloud=cloud, waiting=())
         page = (await site.http.get("/")).text
     assert "Connected to U home" in page
     assert words in page
@@ -219,7 +223,7 @@ async def test_home_with_login(cloud_account: Account, tmp_path: Path, cloud: st
 async def test_home_rejected(cloud_account: Account, tmp_path: Path) -> None:
     """A login that looks good and that the cloud refuses is not shown as connected."""
     async with served(cloud_account, tmp_path) as site:
-        site.condition = Condition(trouble=None, cloud="unauthorized", broker=True, listed=True)
+        site.condition = Condition(trouble=None, cloud="unauthorized", waiting=())
         page = (await site.http.get("/")).text
     assert "The cloud refuses the login." in page
 
@@ -270,7 +274,11 @@ async def test_ready(cloud_account: Account, tmp_path: Path) -> None:
     async with served(cloud_account, tmp_path, token="secret") as site:
         ready = await site.http.get("/readyz")
         assert (ready.status_code, ready.json()) == (200, {"status": "ready", "reasons": []})
-        site.condition = Condition(trouble=None, cloud="offline", broker=False, listed=False)
+        site.condition = Condition(
+            trouble=None,
+            cloud="offline",
+            waiting=("the broker is not connected", "the first device list has not come; the cloud is offline"),
+        )
         waiting = await site.http.get("/readyz")
         assert waiting.status_code == 503
         assert [reason.split(";")[0] for reason in waiting.json()["reasons"]] == [

@@ -23,6 +23,7 @@ from uhome2mqtt.asyncapi.parts import Message
 from uhome2mqtt.catalogue import KEYS
 from uhome2mqtt.catalogue.attributes import KINDS
 from uhome2mqtt.engine.evidence import Verdict
+from uhome2mqtt.engine.presence import Role
 from uhome2mqtt.model import BridgeEvent, CloudStatus, Json, Outcome, PushStatus
 
 VERSION = "3.0.0"
@@ -106,7 +107,7 @@ def health() -> dict[str, Json]:
             "commands": thing(dict.fromkeys(map(str, Outcome), COUNT)),
             "contradictions": COUNT,
             "push": _push(),
-            "problems": thing({"authorization": _PROBLEM, "push": _PROBLEM}),
+            "problems": thing(dict.fromkeys(("authorization", "push", "other_bridge"), _PROBLEM)),
             "memory": nullable(COUNT),
             "at": MOMENT,
         }
@@ -157,6 +158,7 @@ _EVENTS: dict[BridgeEvent, dict[str, Schema]] = {
     BridgeEvent.AUTHORIZATION_RESTORED: {},
     BridgeEvent.PUSH_UNHEALTHY: _EVIDENCE,
     BridgeEvent.PUSH_RESTORED: _EVIDENCE,
+    BridgeEvent.CONFIG_RELOADED: dict.fromkeys(("applied", "at_next_connection", "needs_restart"), rows(TEXT)),
 }
 _SOMETIMES = {
     BridgeEvent.DEVICE_RENAMED: {"from"},
@@ -178,6 +180,11 @@ def events() -> list[Message]:
     ]
     unknown = {**keys.result(), "event_type": constant(Outcome.REFUSED), "device": TEXT}
     return [*told, Message(name="refused", payload=thing(unknown), summary="A command for a device that there is not.")]
+
+
+def presence() -> dict[str, Json]:
+    """Give the form of `bridge/presence`."""
+    return thing({"instance": TEXT, "version": TEXT, "started": MOMENT, "role": words(Role)})
 
 
 def itself() -> dict[str, Json]:

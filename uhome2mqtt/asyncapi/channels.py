@@ -42,6 +42,13 @@ def _of_bridge(topics: Topics) -> Iterator[Channel]:
     ):
         yield Channel(name=f"bridge_{name}", address=address, way=way, messages=[message], summary=summary)
     yield Channel(
+        name="bridge_presence",
+        address=topics.bridge_presence,
+        way=Way.EVENT,
+        messages=[_json("presence", bridge.presence())],
+        summary="Bridges say every minute that they are there, so that two on one base topic notice each other.",
+    )
+    yield Channel(
         name="bridge_event",
         address=topics.bridge_event,
         way=Way.EVENT,

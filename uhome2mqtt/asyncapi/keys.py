@@ -130,4 +130,5 @@ def result() -> dict[str, Schema]:
         "message": nullable(TEXT),
         "seconds": NUMBER,
         "at": MOMENT,
+        "id": TEXT,
     }

@@ -34,6 +34,7 @@ _CHANGED: dict[str, Schema] = {**_LEVEL, "id": COUNT, "user": _USER}
 
 _ANSWERS: dict[str, dict[str, Schema]] = {
     "refresh": {"devices": COUNT},
+    "reassert": {"devices": COUNT},
     "discover": {"devices": COUNT, "added": rows(TEXT), "removed": rows(TEXT)},
     "device/rename": {"id": TEXT, "topic": TEXT, "name": TEXT, "from": TEXT},
     "device/restore": {"id": nullable(TEXT), "topic": TEXT, "name": TEXT, "restored": rows(TEXT)},

@@ -14,8 +14,9 @@ import httpx
 from pydantic import ValidationError
 
 from uhome2mqtt import oauth
+from uhome2mqtt.bridge import run_bridge
 from uhome2mqtt.cloud import http_client
-from uhome2mqtt.compose import oauth_client, open_tokens, run_bridge
+from uhome2mqtt.compose import oauth_client, open_tokens
 from uhome2mqtt.demo.broker import EmbeddedBrokerError, embedded_broker
 from uhome2mqtt.errors import UhomeToMqttError
 from uhome2mqtt.logins import Logins

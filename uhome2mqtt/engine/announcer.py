@@ -30,6 +30,10 @@ class Announcer:
         self.elsewhere_in_use = False
         self._kept: dict[str, tuple[tuple[object, ...], dict[str, str]]] = {}
 
+    def configure(self, config: EngineConfig) -> None:
+        self._config = config
+        self._kept.clear()
+
     @property
     def layout(self) -> Discovery:
         return self._config.discovery

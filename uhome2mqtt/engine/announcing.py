@@ -81,7 +81,12 @@ def settle(house: House, turn: Turn) -> None:
 def config_cleared(house: House, turn: Turn, event: ConfigCleared) -> None:
     """Respect that somebody has deleted a device or an entity: it is not described again until it is asked for."""
     parsed = house.config.topics.parse_discovery(event.topic)
-    if parsed is None or not house.retained.is_config(event.topic) or event.topic in house.announcer.old:
+    if (
+        parsed is None
+        or not house.presence.works
+        or not house.retained.is_config(event.topic)
+        or event.topic in house.announcer.old
+    ):
         return
     node, key = parsed
     owner = house.owner_of(node)

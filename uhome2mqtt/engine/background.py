@@ -12,7 +12,7 @@ from uhome2mqtt.model import Source
 
 def poll(house: House, turn: Turn) -> None:
     """Query all devices, unless such a query is under way; while the cloud is away, some of them as a probe."""
-    if house.queries.poll is None and not house.must_wait(turn, Timer(POLL)):
+    if house.presence.works and house.queries.poll is None and not house.must_wait(turn, Timer(POLL)):
         house.query(turn, house.registry.nodes.values(), Source.QUERY, poll=True)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from uhome2mqtt.engine import announcing, cloud_side, requests, users_side
-from uhome2mqtt.engine.house import BIRTH, FORGET, House
+from uhome2mqtt.engine import company, requests, users_side
+from uhome2mqtt.engine.house import BIRTH, FORGET, REASSERT, House
+from uhome2mqtt.engine.presence import Role
 from uhome2mqtt.engine.read_back import elsewhere, forgotten, owners, pins_of
 from uhome2mqtt.engine.response_topics import is_usable
 from uhome2mqtt.engine.timers import Timer
@@ -19,20 +20,22 @@ BIRTH_DELAY = (0.5, 5.0)
 
 
 def connected(house: House, turn: Turn, event: BrokerConnected) -> None:
-    """Assert everything that should be retained, then say that the bridge is there."""
+    """Take in what the broker holds, and begin to work unless another bridge does."""
     if event.retained is not None:
         _read_back(house, turn, event.retained)
     elif house.withdrawals and Timer(FORGET) not in house.timers:
         house.timers.set(Timer(FORGET), turn.now.monotonic)
-    if house.early_list is not None:
-        early, house.early_list = house.early_list, None
-        cloud_side.devices_listed(house, turn, early)
     house.info["mqtt_protocol"] = event.protocol
-    turn.touch_bridge()
-    turn.assert_everything()
-    house.timers.cancel(Timer(BIRTH))
-    house.retained.connected = True
-    announcing.connected(house, turn)
+    house.broker_connected = True
+    held = event.retained or {}
+    company.connected(house, turn, claimed=held.get(house.config.topics.bridge_state) == b"online")
+    _reassert_later(house, turn)
+
+
+def disconnected(house: House) -> None:
+    """Publish nothing until the next connection."""
+    house.broker_connected = False
+    house.retained.disconnected()
 
 
 def home_assistant_started(house: House, turn: Turn) -> None:
@@ -47,9 +50,18 @@ def home_assistant_settled(house: House, turn: Turn) -> None:
         turn.assert_everything()
 
 
+def reassert(house: House, turn: Turn) -> None:
+    """Assert everything once more as the time has come, for whoever the broker has given nothing."""
+    home_assistant_settled(house, turn)
+    _reassert_later(house, turn)
+
+
 def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     """Take what arrived on a command topic."""
     topic = house.config.topics.parse_command(event.topic)
+    if not house.presence.works:
+        turn.note("debug", "left_to_other_bridge", topic=event.topic)
+        return
     if topic is None or house.reception.is_echo(turn, event, topic, house.info["mqtt_protocol"]):
         return
     if event.reply is not None and not is_usable(house, event.reply.topic):
@@ -85,14 +97,22 @@ def forget_earlier_run(house: House, turn: Turn) -> None:
 
 
 def stop(house: House, turn: Turn) -> None:
-    """End every command and say that the bridge leaves."""
+    """End every command and say that the bridge leaves; one that only stands by does not speak for the other."""
+    if house.presence.role is Role.STANDING_BY:
+        return
+    house.presence.role = Role.ACTIVE
     for node in list(house.registry.nodes.values()):
         house.commands.abandon(turn, node, "BRIDGE_STOPPED", "the bridge stops and can no longer follow this command")
         users_side.abandon(house, turn, node.device.id, "the bridge stops")
-    requests.stop(house, turn)
+    requests.end(house, turn, "the bridge stops")
     house.arriving = False
     turn.clears.extend(house.retained.sweep())
     turn.emit(Publish(topic=house.config.topics.bridge_state, payload="offline", qos=1))
+
+
+def _reassert_later(house: House, turn: Turn) -> None:
+    if house.config.reassert_every is not None:
+        house.timers.set(Timer(REASSERT), turn.now.monotonic + house.config.reassert_every)
 
 
 def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:

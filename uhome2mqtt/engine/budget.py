@@ -32,15 +32,20 @@ class Budget:
     """
 
     def __init__(self, configured: float) -> None:
-        self.interval = configured
         self.refusals = 0
         self.held_until = -math.inf
         self.ease_at = math.inf
-        self._configured = configured
-        self._longest = max(configured, min(configured * MOST, LONGEST_INTERVAL))
         self._row = 0
         self._patience = EASE_AFTER
         self._eased = False
+        self.interval = 0.0
+        self.configure(configured)
+
+    def configure(self, configured: float) -> None:
+        """Take another interval; what the cloud has refused is not forgotten for that."""
+        self._configured = configured
+        self._longest = max(configured, min(configured * MOST, LONGEST_INTERVAL))
+        self.interval = max(self.interval, configured) if self.strained else configured
 
     @property
     def strained(self) -> bool:

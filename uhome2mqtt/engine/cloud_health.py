@@ -19,14 +19,21 @@ def succeeded(house: House, turn: Turn) -> None:
     if before == house.cloud.status:
         return
     turn.touch_bridge()
-    turn.note("info", "cloud_online", before=before)
+    since, house.cloud.failing_since = house.cloud.failing_since, None
+    length: dict[str, Json] = {} if since is None else {"seconds": round(turn.now.monotonic - since)}
+    turn.note("info", "cloud_online", before=before, **length)
     if unauthorized:
         house.bridge_event(turn, BridgeEvent.AUTHORIZATION_RESTORED)
 
 
 def failed(house: House, turn: Turn, failure: Failure) -> None:
-    """Note that a request to the cloud had no result; the log tells only of changes."""
-    before, unauthorized, first = house.cloud.status, house.cloud.unauthorized, house.cloud.failures == 0
+    """Note that a request to the cloud had no result; the log tells only of changes.
+
+    It warns once when an outage begins, and again only where a person has to log in.
+    """
+    before, unauthorized, first = house.cloud.status, house.cloud.unauthorized, house.cloud.failing_since is None
+    if first:
+        house.cloud.failing_since = turn.now.monotonic
     house.cloud.failed(failure)
     after = house.cloud.status
     why: dict[str, Json] = {"error": failure.code, "why": failure.message}
@@ -34,7 +41,8 @@ def failed(house: House, turn: Turn, failure: Failure) -> None:
         turn.note("debug", "cloud_request_failed", **why)
         return
     turn.touch_bridge()
-    turn.note("warning", f"cloud_{after}", before=before, **why)
+    worse = first or (house.cloud.unauthorized and not unauthorized)
+    turn.note("warning" if worse else "info", f"cloud_{after}", before=before, **why)
     if house.cloud.unauthorized and not unauthorized:
         house.bridge_event(turn, BridgeEvent.AUTHORIZATION_REQUIRED, hint=house.config.login_hint, **why)
 

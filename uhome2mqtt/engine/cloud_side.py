@@ -8,6 +8,7 @@ from uhome2mqtt.engine import announcing, background, cloud_health, push_side, r
 from uhome2mqtt.engine.cloud_state import pause
 from uhome2mqtt.engine.house import ACCOUNT, BRIDGE, LIST, POLL, REGISTER, House
 from uhome2mqtt.engine.policy import unmatched
+from uhome2mqtt.engine.presence import Role
 from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
@@ -38,11 +39,12 @@ LONGEST_UNAUTHORIZED = 60.0
 def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
     """Take a device list in, once it is known what the broker remembers.
 
-    Without that memory a device could get another topic than it had.
+    Without that memory a device could get another topic than it had. Nor before it is known whether another bridge
+    works.
     """
     house.listing = house.list_failed = False
     cloud_health.succeeded(house, turn)
-    if house.left_over is None:
+    if house.left_over is None or house.presence.role is Role.ASKING:
         house.early_list = event
         return
     changes = house.registry.listed(event.devices, turn.now)
@@ -54,8 +56,7 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
     turn.note("info", "devices_listed", devices=len(event.devices))
     if not event.devices:
         turn.note("warning", "no_devices", hint="select devices for the OpenAPI in the Xthings Home app")
-    for subject in unmatched(house.config.allow, house.registry.nodes.values()):
-        house.note_once(turn, "rule_for_nobody", subject, hint="commands.allow names no such kind or device")
+    note_unmatched(house, turn)
     turn.touch_in_bulk(house.registry.nodes)
     turn.touch_bridge()
     house.timers.set(Timer(LIST), turn.now.monotonic + _list_pause(house))
@@ -65,6 +66,12 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
     if changes.added:
         background.poll(house, turn)
     requests.listed(house, turn, changes)
+
+
+def note_unmatched(house: House, turn: Turn) -> None:
+    """Warn of rules that forbid nothing, since they name nobody."""
+    for subject in unmatched(house.config.allow, house.registry.nodes.values()):
+        house.note_once(turn, "rule_for_nobody", subject, hint="commands.allow names no such kind or device")
 
 
 def account_identified(house: House, turn: Turn, event: AccountIdentified) -> None:
@@ -136,6 +143,8 @@ def _polled(house: House, turn: Turn, failure: Failure | None) -> None:
     if house.polled_at == -math.inf:
         wait *= 0.5 + 0.5 * house.chance()
     house.polled_at = turn.now.monotonic
+    if failure is None:
+        house.queries.poll_succeeded_at = turn.now.monotonic
     house.timers.set(Timer(POLL), turn.now.monotonic + wait)
     if house.pace != house.interval:
         house.pace = house.interval

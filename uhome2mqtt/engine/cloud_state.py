@@ -25,6 +25,8 @@ class CloudState:
         self.failures = 0
         self.unauthorized = False
         self._reached = False
+        self.failing_since: float | None = None
+        """In monotonic seconds."""
 
     @property
     def away(self) -> bool:

@@ -17,7 +17,7 @@ from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import failure_of_code
-from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Publish, Reply, SendCommand
+from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Observe, Publish, Reply, SendCommand
 from uhome2mqtt.model import (
     Attribute,
     DeviceError,
@@ -53,6 +53,11 @@ class Commands:
         self._pending: dict[int, Pending] = {}
         self._count = 0
 
+    @property
+    def under_way(self) -> int:
+        """How many commands have no final outcome yet."""
+        return len(self._pending)
+
     def of(self, device_id: str) -> list[Pending]:
         """Give the commands of a device, the oldest first."""
         return all_of(self._pending, device_id)
@@ -66,6 +71,10 @@ class Commands:
         self._count += 1
         return self._count
 
+    def named(self, number: int) -> str:
+        """Give the id of a command as it is shown: in the log, in results, beside measurements."""
+        return f"{self._config.run}-{number}"
+
     def admit(self, turn: Turn, node: Node, command: Pending) -> None:
         """Take a command that nothing speaks against, and send it unless another of the device is in flight."""
         for waiting in self.of(node.device.id):
@@ -75,9 +84,8 @@ class Commands:
             command = self._advise(turn, node, command)
         self._pending[command.id] = command
         turn.touch(node.device.id)
-        turn.note(
-            "info", "command_received", device=node.level, key=command.key, payload=command.payload, id=command.id
-        )
+        named = self.named(command.id)
+        turn.note("info", "command_received", device=node.level, key=command.key, payload=command.payload, id=named)
         self._dispatch(turn, node)
 
     def answered(self, turn: Turn, node: Node, event: CommandAnswered) -> None:
@@ -101,7 +109,7 @@ class Commands:
             "warning",
             "command_request_failed",
             device=node.level,
-            id=command.id,
+            id=self.named(command.id),
             error=failure.code,
             why=failure.message,
         )
@@ -289,11 +297,11 @@ class Commands:
     def _publish(
         self, turn: Turn, node: Node, command: Pending, event: Outcome, reason: str | None, message: str | None
     ) -> None:
-        document = outcome(command, event, turn.now, reason, message)
+        named, seconds = self.named(command.id), turn.now.monotonic - command.received
+        document = outcome(command, named, event, turn.now, reason, message)
         good = event in {Outcome.ACCEPTED, Outcome.CONFIRMED, Outcome.SUPERSEDED}
-        turn.note(
-            "info" if good else "warning", f"command_{event}", device=node.level, id=command.id, **_logged(document)
-        )
+        turn.note("info" if good else "warning", f"command_{event}", device=node.level, id=named, **_logged(document))
+        turn.emit(Observe(id=named, key=command.key, outcome=event, reason=reason, seconds=seconds))
         # A request of MQTT 5 has one response: whoever waits for it wants to know how it ended.
         reply = None if event is Outcome.ACCEPTED else command.reply
         publish_result(turn, self._config.topics.result(node.level), document, reply)

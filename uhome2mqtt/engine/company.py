@@ -71,11 +71,9 @@ def answered(house: House, turn: Turn) -> None:
 
 def expire(house: House, turn: Turn) -> None:
     """Forget bridges that have fallen silent; where the one that worked is among them, ask who works."""
-    gone = house.presence.expire(turn.now.monotonic)
-    for other in gone:
+    for other in house.presence.expire(turn.now.monotonic):
         turn.note("info", "other_bridge_gone", **_facts(other))
-    if gone:
-        health.soon(house, turn)
+    health.soon(house, turn)
     if house.presence.role is Role.STANDING_BY and not house.presence.active:
         _ask(house, turn)
         tell(house, turn)

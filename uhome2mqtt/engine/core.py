@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from uhome2mqtt.engine import (
@@ -11,15 +12,18 @@ from uhome2mqtt.engine import (
     broker_side,
     cloud_health,
     cloud_side,
+    company,
+    configuring,
     health,
     push_side,
     reports,
     users_side,
 )
 from uhome2mqtt.engine.commands import CONFIRM, RETRY
-from uhome2mqtt.engine.config import EngineConfig
+from uhome2mqtt.engine.config import ConfigChanged, EngineConfig
 from uhome2mqtt.engine.house import (
     ACCOUNT,
+    ANSWER,
     BIRTH,
     DEVICES,
     DOUBT,
@@ -31,7 +35,12 @@ from uhome2mqtt.engine.house import (
     LIST,
     LOOK,
     MOVE,
+    OTHERS,
     POLL,
+    PRESENT,
+    PROOF,
+    REASSERT,
+    RECLAIM,
     REGISTER,
     REPEAT,
     STALE,
@@ -39,9 +48,12 @@ from uhome2mqtt.engine.house import (
     USERS,
     House,
 )
+from uhome2mqtt.engine.presence import Role
 from uhome2mqtt.engine.turn import Turn
+from uhome2mqtt.engine.vitals import vitals
 from uhome2mqtt.events import (
     AccountIdentified,
+    BridgeHeard,
     BrokerConnected,
     BrokerDisconnected,
     CloudEvent,
@@ -59,6 +71,7 @@ from uhome2mqtt.events import (
     MessageReceived,
     NotificationReceived,
     Now,
+    Publish,
     PushNotRegistered,
     PushRegistered,
     QueryEnded,
@@ -70,7 +83,11 @@ from uhome2mqtt.events import (
     UsersAnswered,
     UsersFailed,
 )
-from uhome2mqtt.model import Announced, Pin, PushView, Source
+from uhome2mqtt.model import Announced, CloudStatus, Pin, PushView, Source
+from uhome2mqtt.vitals import Vitals
+
+MOST_HELD = 100
+"""Messages that are kept until it is known which bridge works, the newest."""
 
 
 class Engine:
@@ -84,6 +101,7 @@ class Engine:
         accepts: Callable[[str], bool] = lambda _given: False,
         announced: Announced | None = None,
     ) -> None:
+        self._held: list[tuple[float, MessageReceived | ConfigCleared]] = []
         self._house = House(config, pins, chance, accepts, announced or Announced())
 
     @property
@@ -99,12 +117,44 @@ class Engine:
     @property
     def broker_connected(self) -> bool:
         """Whether the broker is there."""
-        return self._house.retained.connected
+        return self._house.broker_connected
 
     @property
     def listed(self) -> bool:
         """Whether the first device list has been taken in."""
         return self._house.registry.lists > 0
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """What the bridge waits for until it is ready, in words; empty when it is."""
+        house = self._house
+        reasons: tuple[str, ...] = () if self.broker_connected else ("the broker is not connected",)
+        if house.presence.role is Role.ASKING:
+            reasons += (f"whether another bridge is at work on {house.config.topics.base} is not known yet",)
+        if self.listed:
+            return reasons
+        login = f"; {house.config.login_hint}" if house.cloud.status is CloudStatus.UNAUTHORIZED else ""
+        return (*reasons, f"the first device list has not come; the cloud is {house.cloud.status}{login}")
+
+    @property
+    def leaves_work(self) -> tuple[str, ...]:
+        """Whether another bridge does the work of this one, in words; else empty."""
+        if self._house.presence.role is not Role.STANDING_BY:
+            return ()
+        return (f"another bridge is at work on {self._house.config.topics.base}; this one stands by",)
+
+    @property
+    def summary(self) -> str:
+        """How the bridge is doing, in a few words."""
+        house = self._house
+        broker = "connected" if self.broker_connected else "away"
+        devices, cloud, push = len(house.registry.nodes), house.cloud.status, house.push.status
+        return f"devices: {devices}, broker: {broker}, cloud: {cloud}, push: {push}"
+
+    @property
+    def other_bridges(self) -> int:
+        """How many other bridges are on the same base topic."""
+        return len(self._house.presence.others)
 
     @property
     def push(self) -> PushView:
@@ -117,17 +167,41 @@ class Engine:
             poll_interval=self._house.interval,
         )
 
-    def handle(self, event: Event, now: Now) -> list[Effect]:
+    def vitals(self, now: Now) -> Vitals:
+        """Say how the bridge is doing; takes a look at every device."""
+        return vitals(self._house, now, self.push)
+
+    def handle(self, event: Event | ConfigChanged, now: Now) -> list[Effect]:
         """Take one event in and tell what is to be done: what is retained first, then the outcomes."""
-        turn = Turn(now)
+        turn, role = Turn(now), self._house.presence.role
+        if role is Role.ASKING and isinstance(event, MessageReceived | ConfigCleared):
+            self._held = [*self._held, (now.monotonic, event)][-MOST_HELD:]
+            return []
         before = self._house.cloud.status, health.problems(self._house)
         self._take(turn, event)
+        self._release(turn)
         push_side.follow(self._house, turn)
         cloud_health.follow_interval(self._house, turn)
         health.follow(self._house, turn, before)
-        return [*self._house.project(turn), *turn.effects]
+        effects = [*self._house.project(turn), *turn.effects]
+        if isinstance(event, NotificationReceived) and event.received is not None:
+            _mark_last(effects, event.received)
+        silent = role is self._house.presence.role is Role.STANDING_BY
+        return [each for each in effects if self._is_quiet(each)] if silent else effects
 
-    def _take(self, turn: Turn, event: Event) -> None:
+    def _release(self, turn: Turn) -> None:
+        """Take what was kept until it was known who works; if another bridge does, it has had all that as well."""
+        if self._house.presence.role is Role.ASKING:
+            return
+        held, self._held = self._held, []
+        for at, event in held if self._house.presence.works else ():
+            self._take(turn, _aged(event, turn.now.monotonic - at))
+
+    def _is_quiet(self, effect: Effect) -> bool:
+        """Tell whether a bridge that leaves the work to another one may do something."""
+        return not isinstance(effect, Publish) or effect.topic == self._house.config.topics.bridge_presence
+
+    def _take(self, turn: Turn, event: Event | ConfigChanged) -> None:
         house = self._house
         match event:
             case Started():
@@ -135,7 +209,9 @@ class Engine:
             case BrokerConnected():
                 broker_side.connected(house, turn, event)
             case BrokerDisconnected():
-                house.retained.disconnected()
+                broker_side.disconnected(house)
+            case BridgeHeard():
+                company.heard(house, turn, event)
             case HomeAssistantStarted():
                 broker_side.home_assistant_started(house, turn)
             case ConfigCleared():
@@ -144,6 +220,8 @@ class Engine:
                 broker_side.message_received(house, turn, event)
             case HealthMeasured():
                 health.measured(house, turn, event)
+            case ConfigChanged():
+                configuring.changed(house, turn, event)
             case Tick():
                 self._tick(turn)
             case StopRequested():
@@ -212,6 +290,22 @@ class Engine:
             house.commands.looked(turn, due, query)
 
 
+def _mark_last(effects: list[Effect], caused_at: float) -> None:
+    """Let it be measured when all that a notification told is on the broker: messages are published in order."""
+    for index in reversed(range(len(effects))):
+        effect = effects[index]
+        if isinstance(effect, Publish):
+            effects[index] = replace(effect, caused_at=caused_at)
+            return
+
+
+def _aged(event: MessageReceived | ConfigCleared, seconds: float) -> MessageReceived | ConfigCleared:
+    """Let some of a message's life have passed."""
+    if not isinstance(event, MessageReceived) or event.expiry is None:
+        return event
+    return replace(event, expiry=event.expiry - seconds)
+
+
 Of: TypeAlias = str | int
 
 
@@ -236,7 +330,13 @@ _DUE: dict[str, Callable[[House, Turn, Of], None]] = {
     ACCOUNT: lambda house, turn, _of: background.identify_account(house, turn),
     EASE: lambda house, turn, _of: cloud_health.ease(house, turn),
     HEALTH: lambda house, turn, _of: health.measure(house, turn),
+    PRESENT: lambda house, turn, _of: company.tell(house, turn),
+    ANSWER: lambda house, turn, _of: company.answered(house, turn),
+    OTHERS: lambda house, turn, _of: company.expire(house, turn),
+    PROOF: lambda house, turn, _of: company.disbelieve(house, turn),
+    RECLAIM: lambda house, turn, _of: company.reclaim(house, turn),
     BIRTH: lambda house, turn, _of: broker_side.home_assistant_settled(house, turn),
+    REASSERT: lambda house, turn, _of: broker_side.reassert(house, turn),
     FORGET: lambda house, turn, _of: broker_side.forget_earlier_run(house, turn),
     MOVE: lambda house, turn, _of: announcing.move(house, turn),
     DEVICES: lambda _house, turn, _of: turn.touch_bridge(),

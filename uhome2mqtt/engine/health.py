@@ -44,8 +44,15 @@ def measured(house: House, turn: Turn, event: HealthMeasured) -> None:
 
 
 def problems(house: House) -> dict[str, Json]:
-    """Tell whether somebody must log in, and whether notifications fail to arrive: `ON` for a problem, else `OFF`."""
-    found = {"authorization": house.cloud.status is CloudStatus.UNAUTHORIZED, "push": house.push.status in _PUSH_FAILS}
+    """Tell of each problem whether there is one, `ON` or `OFF`.
+
+    Somebody must log in; notifications fail to arrive; another bridge is on the same base topic.
+    """
+    found = {
+        "authorization": house.cloud.status is CloudStatus.UNAUTHORIZED,
+        "push": house.push.status in _PUSH_FAILS,
+        "other_bridge": bool(house.presence.others),
+    }
     return {problem: "ON" if there else "OFF" for problem, there in found.items()}
 
 

@@ -15,6 +15,7 @@ from uhome2mqtt.engine.doubts import Doubts
 from uhome2mqtt.engine.hints import Hints
 from uhome2mqtt.engine.looks import Looks
 from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.presence import Presence
 from uhome2mqtt.engine.projection import document_of, dump, project_bridge, project_device
 from uhome2mqtt.engine.push import Push
 from uhome2mqtt.engine.queries import Queries, Query
@@ -38,6 +39,8 @@ STALE, BIRTH, FORGET, HEALTH = "stale", "birth", "forget", "health"
 DOUBT, USERS, LOOK = "doubt", "users", "look"
 REGISTER, HEAL, EVIDENCE = "register", "heal", "evidence"
 MOVE, PACE, REPEAT, DEVICES, SWEEP = "move", "pace", "repeat", "devices", "sweep"
+REASSERT = "reassert"
+PRESENT, OTHERS, ANSWER, RECLAIM, PROOF = "present", "others", "answer", "reclaim", "proof"
 
 STALE_INTERVALS = 3
 STALE_AT_LEAST = 120.0
@@ -86,19 +89,19 @@ class House:
         self.aged_by = self.stale_after
         self.retained = Retained()
         self.announcer = Announcer(config, announced)
-        self.arriving = False
+        self.arriving = self.broker_connected = False
+        self.presence = Presence(config.instance, str(config.about.get("started", "")))
         self.info: dict[str, Json] = {"account": None, "mqtt_protocol": None, "push": str(self.push.status)}
-        self.started = 0.0
+        self.started = self.read_back_at = 0.0
         self.outcomes = dict.fromkeys(map(str, Outcome), 0)
         self.health: Mapping[str, Json] | None = None
         self.left_over: dict[str, str | None] | None = None
-        self.read_back_at = 0.0
         self.earlier: set[str] = set()
         self._owners: dict[str, str] = {}
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
         self.listing = self.list_failed = self.inventory_changed = False
-        self.polled_at = -math.inf
+        self.polled_at = self.last_reassert = -math.inf
         self.asked: dict[int, list[Request]] = {}
         self.list_asked: list[Request] = []
         self.getting: dict[str, int] = {}
@@ -108,6 +111,13 @@ class House:
         self.jobs = Jobs()
         self.transactions = Transactions()
         self._noted: set[tuple[str, str]] = set()
+
+    def configure(self, config: EngineConfig) -> None:
+        """Take another configuration, but for what it says of single devices."""
+        self.config = config
+        self.reception.configure(config)
+        self.announcer.configure(config)
+        self.budget.configure(config.poll_interval)
 
     @property
     def stale_after(self) -> float:

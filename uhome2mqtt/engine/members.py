@@ -58,6 +58,7 @@ _PERSON = {
 TAKES: dict[str, Mapping[str, Member]] = {
     "refresh": {},
     "discover": {},
+    "reassert": {},
     "device/rename": {
         "device": _DEVICE,
         "topic": Member(

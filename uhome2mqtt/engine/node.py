@@ -83,7 +83,7 @@ class Node:
 
     def findings(self, now: Now, stale_after: float) -> dict[Attribute, Json]:
         """Give the bridge's own findings on the device."""
-        findings: dict[Attribute, Json] = {STALE: "ON" if self._stale_at(stale_after) <= now.monotonic else "OFF"}
+        findings: dict[Attribute, Json] = {STALE: "ON" if self.stale(now, stale_after) else "OFF"}
         if self.offline:
             findings[CONNECTIVITY] = "offline"
         elif canonical(self.claimable(now, stale_after).get(HEALTH)) in _HEALTH_WORDS:
@@ -94,6 +94,10 @@ class Node:
             changed = {name: fact.changed for name, fact in self.facts.items()}
             findings[COLOR_MODE] = COLOR_MODES[max(colors, key=lambda name: changed.get(name, -math.inf))]
         return findings
+
+    def stale(self, now: Now, stale_after: float) -> bool:
+        """Tell whether what must never be shown out of date is."""
+        return self._stale_at(stale_after) <= now.monotonic
 
     def next_expiry(self, now: Now, stale_after: float) -> float | None:
         """Tell when the next of the facts that are in date goes out of date, unless a report comes."""

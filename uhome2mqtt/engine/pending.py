@@ -116,9 +116,9 @@ def observe(pending: Pending, report: Report, source: Source) -> Pending:
 
 
 def outcome(
-    pending: Pending, event: Outcome, now: Now, reason: str | None = None, message: str | None = None
+    pending: Pending, named: str, event: Outcome, now: Now, reason: str | None = None, message: str | None = None
 ) -> dict[str, Json]:
-    """Say what became of a command."""
+    """Say what became of a command; `named`: its id as it is shown."""
     return result(
         event=event,
         key=pending.key,
@@ -128,6 +128,7 @@ def outcome(
         message=message,
         seconds=now.monotonic - pending.received,
         now=now,
+        named=named,
     )
 
 
@@ -136,6 +137,7 @@ def result(
     event: Outcome,
     key: str | None,
     payload: Json,
+    named: str,
     now: Now,
     transaction: Json = None,
     reason: str | None = None,
@@ -152,6 +154,7 @@ def result(
         "message": message,
         "seconds": round(seconds, 2),
         "at": now.stamp,
+        "id": named,
     }
 
 

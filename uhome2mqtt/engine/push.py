@@ -19,9 +19,9 @@ ENOUGH = 3
 class Push:
     """The registration and what came of it; times in monotonic seconds.
 
-    `failures`: how many attempts to register failed in a row, `failed` the last one's reason. `told`: the status that
-    was published. `healed_at`: when push was last registered anew because it was unhealthy. `alarmed`: whether people
-    were told that it is unhealthy, and not yet that it is healthy again.
+    `failures`: how many attempts to register failed in a row, `failed` the last one's reason, `failing_since` the first
+    one's time. `told`: the status that was published. `healed_at`: when push was last registered anew because it was
+    unhealthy. `alarmed`: whether people were told that it is unhealthy, and not yet that it is healthy again.
     """
 
     def __init__(self, *, enabled: bool) -> None:
@@ -31,6 +31,7 @@ class Push:
         self.registered: str | None = None
         self.failed: Failure | None = None
         self.failures = 0
+        self.failing_since: float | None = None
         self.healed_at = -math.inf
         self.asked: list[Request] = []
         self.last_request: float | None = None

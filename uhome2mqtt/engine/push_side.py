@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
+from typing import Literal
 
 from uhome2mqtt.engine import background, health, reports
 from uhome2mqtt.engine.answers import answer, refuse
@@ -36,7 +37,7 @@ def register(house: House, turn: Turn, *, renew: bool, asked: bool = False) -> N
     While the cloud is away a poll finds out when it is back.
     """
     push = house.push
-    if not push.enabled or house.must_wait(turn, Timer(REGISTER)):
+    if not push.enabled or not house.presence.works or house.must_wait(turn, Timer(REGISTER)):
         return
     if push.registering:
         push.renewal_wanted |= renew
@@ -63,7 +64,9 @@ def registered(house: House, turn: Turn) -> None:
     push = house.push
     push.registering, push.failed, push.failures = False, None, 0
     push.registered = turn.now.stamp
-    turn.note("info", "push_registered")
+    since, push.failing_since = push.failing_since, None
+    length: dict[str, Json] = {} if since is None else {"seconds": round(turn.now.monotonic - since)}
+    turn.note("info", "push_registered", **length)
     wait = house.config.rotate_every * (0.9 + 0.1 * house.chance())
     house.timers.set(Timer(REGISTER), turn.now.monotonic + wait)
     health.soon(house, turn)
@@ -79,10 +82,13 @@ def registered(house: House, turn: Turn) -> None:
 def not_registered(house: House, turn: Turn, event: PushNotRegistered) -> None:
     """Try again, ever later; nothing else waits for that, and nothing else follows from it."""
     push, failure = house.push, event.failure
-    known = push.failed is not None and push.failed.code == failure.code
+    known, first = push.failed is not None and push.failed.code == failure.code, push.failing_since is None
+    if first:
+        push.failing_since = turn.now.monotonic
     push.registering, push.failed, push.failures = False, failure, push.failures + 1
     push.renewal_wanted = False
-    turn.note("debug" if known else "warning", "push_not_registered", error=failure.code, why=failure.message)
+    level: Literal["debug", "info", "warning"] = "warning" if first else "debug" if known else "info"
+    turn.note(level, "push_not_registered", error=failure.code, why=failure.message)
     house.timers.set(Timer(REGISTER), turn.now.monotonic + _pause(house, failure))
     health.soon(house, turn)
     waiting, push.asked = push.asked, []
@@ -175,7 +181,7 @@ def follow(house: House, turn: Turn) -> None:
     house.info["push"] = str(status)
     turn.touch_bridge()
     health.soon(house, turn)
-    turn.note("info", "push_status", status=str(status), before=str(before))
+    turn.note("info", "push_status_changed", status=str(status), before=str(before))
     evidence: dict[str, Json] = {"evidence": [str(verdict) for verdict in push.evidence.latest]}
     if status is PushStatus.UNHEALTHY:
         heal(house, turn)

@@ -17,9 +17,10 @@ class Query:
 
 
 class Queries:
-    """All queries that have not ended."""
+    """All queries that have not ended; `poll_succeeded_at`: when the last poll ended well."""
 
     def __init__(self) -> None:
+        self.poll_succeeded_at: float | None = None
         self._open: dict[int, Query] = {}
 
     @property

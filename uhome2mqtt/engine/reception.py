@@ -17,7 +17,7 @@ from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.events import MessageReceived, Publish
+from uhome2mqtt.events import MessageReceived, Observe, Publish
 from uhome2mqtt.model import Json, Outcome, harmless, masked, quoted
 from uhome2mqtt.topics import GetTopic, RequestTopic, SetTopic
 
@@ -43,6 +43,9 @@ class Reception:
         self._commands = commands
         self._transactions = Transactions()
         self._cleared: dict[str, float] = {}
+
+    def configure(self, config: EngineConfig) -> None:
+        self._config = config
 
     def is_echo(
         self, turn: Turn, message: MessageReceived, topic: SetTopic | GetTopic | RequestTopic, protocol: Json
@@ -109,7 +112,9 @@ class Reception:
         """Say that and why a message is refused: with the device's outcomes, or to all if there is no such device."""
         given = harmless(payload.decode(errors="replace") if isinstance(payload, bytes) else payload)
         key = None if key is None else masked(key)
+        named = self._commands.named(self._commands.number())
         document = result(
+            named=named,
             event=event,
             key=key,
             payload=given[:SHOWN_PAYLOAD] if isinstance(given, str) else given,
@@ -118,7 +123,9 @@ class Reception:
             message=refusal.message,
             now=turn.now,
         )
-        turn.note("warning", f"command_{event}", device=level, key=key, reason=refusal.reason, message=refusal.message)
+        why = {"reason": refusal.reason, "message": refusal.message}
+        turn.note("warning", f"command_{event}", device=level, key=key, id=named, **why)
+        turn.emit(Observe(id=named, key=key, outcome=event, reason=refusal.reason, seconds=0.0))
         if refusal.reason == "UNKNOWN_DEVICE":
             publish_result(turn, self._config.topics.bridge_event, {**document, "device": level}, message.reply)
         else:

@@ -33,6 +33,7 @@ class Registry:
         self.nodes: dict[str, Node] = {}
         self.pins: dict[str, Pin] = dict(pins)
         self.lists = 0
+        self.listed_at: float | None = None
         self._levels: dict[str, str] = {}
         self._folded: dict[str, str] = {}
         self._pinned = {pin.topic: device_id for device_id, pin in pins.items()}
@@ -63,6 +64,27 @@ class Registry:
         claims = {override.topic: device_id for device_id, override in self._config.overrides.items()}
         return claims.get(level) or self._pinned.get(level)
 
+    def configure(self, config: EngineConfig) -> list[tuple[Node, Node]]:
+        """Take another configuration; gives the devices that it changes, as they were and as they are."""
+        self._config = config
+        moving = [node for node in self.nodes.values() if self._configured(node) != node]
+        for node in moving:
+            self._pinned.pop(node.level, None)
+        changed = []
+        # One after the other: who has none of his own must see which topic the one before has taken.
+        for node in sorted(moving, key=lambda node: node.device.id not in config.overrides):
+            changed.append((node, after := self._configured(node)))
+            self.nodes[node.device.id] = after
+            self._pin(after)
+        self._levels = {node.level: device_id for device_id, node in self.nodes.items()}
+        return changed
+
+    def _configured(self, node: Node) -> Node:
+        override = self._config.overrides.get(node.device.id, Override())
+        level = override.topic or self._level(node.device, self.pins.get(node.device.id))
+        name = self.name_of(node.device, node.alias)
+        return replace(node, level=level, name=name, enabled=override.enabled)
+
     def rename(self, node: Node, level: str, alias: str) -> Node:
         """Give a device another topic level and name; without an alias the name is the cloud's again."""
         self._pinned.pop(node.level, None)
@@ -87,6 +109,7 @@ class Registry:
     def listed(self, devices: tuple[Device, ...], now: Now) -> Changes:
         """Take a device list in."""
         self.lists += 1
+        self.listed_at = now.monotonic
         before = dict(self.nodes)
         for device in devices:
             self.nodes[device.id] = self._updated(device, now)

@@ -13,7 +13,7 @@ from uhome2mqtt.engine.answers import Request, RequestError, answer, check_membe
 from uhome2mqtt.engine.house import House
 from uhome2mqtt.engine.intake import MAX_PAYLOAD, read_object, read_sent_at
 from uhome2mqtt.engine.node import Node
-from uhome2mqtt.engine.pacing import GET_PAUSE, check_pace
+from uhome2mqtt.engine.pacing import GET_PAUSE, check_pace, check_pause
 from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
@@ -103,13 +103,13 @@ def not_listed(house: House, turn: Turn, failure: Failure) -> None:
         refuse(turn, house.config, request, failure.text)
 
 
-def stop(house: House, turn: Turn) -> None:
-    """Answer everybody who still waits: the bridge stops."""
+def end(house: House, turn: Turn, why: str) -> None:
+    """Answer everybody who still waits."""
     waiting = [request for requests in house.asked.values() for request in requests]
     waiting += house.list_asked + house.push.asked
     house.asked, house.list_asked, house.push.asked = {}, [], []
     for request in waiting:
-        refuse(turn, house.config, request, "the bridge stops", request.members)
+        refuse(turn, house.config, request, why, request.members)
 
 
 def _members(house: House, turn: Turn, message: MessageReceived, name: str) -> dict[str, Json]:
@@ -166,6 +166,15 @@ def _discover(house: House, turn: Turn, request: Request) -> None:
     house.list_asked.append(request)
 
 
+def _reassert(house: House, turn: Turn, request: Request) -> None:
+    """Publish all that is retained once more, for those who have come to a node of the broker that holds nothing."""
+    check_members(request)
+    check_pause(turn, house.last_reassert)
+    house.last_reassert = turn.now.monotonic
+    turn.assert_everything()
+    answer(turn, house.config, request, {"devices": len(house.registry.nodes)})
+
+
 def _log_level(house: House, turn: Turn, request: Request) -> None:
     check_members(request)
     wanted = request.members.get("level")
@@ -195,6 +204,7 @@ def _health_check(house: House, turn: Turn, request: Request) -> None:
 ACTIONS: dict[str, Action] = {
     "refresh": _refresh,
     "discover": _discover,
+    "reassert": _reassert,
     "device/rename": renaming.rename,
     "device/restore": announcing.restore,
     **push_requests.ACTIONS,

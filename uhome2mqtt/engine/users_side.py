@@ -37,7 +37,7 @@ def asked(house: House, turn: Turn, request: Request) -> None:
             raise RequestError("DUPLICATE: this transaction was given less than five minutes ago")
         house.transactions.remember(transaction, turn.now)
     house.jobs.put(job)
-    turn.note("info", "lock_users_request", device=node.level, request=kind, job=job.id)
+    turn.note("info", "lock_users_requested", device=node.level, request=kind, job=job.id)
     if job.changes:
         house.timers.set(Timer(USERS, job.id), request.latest)
         _proceed(house, turn, node.device.id)

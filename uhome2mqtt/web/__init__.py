@@ -6,7 +6,7 @@ from uhome2mqtt.web.app import LOCAL_HOSTS, NAME, Condition, Site, callback_app,
 from uhome2mqtt.web.certificates import Certificate
 from uhome2mqtt.web.guard import Guard
 from uhome2mqtt.web.receiver import Receiver
-from uhome2mqtt.web.server import WebServer, listen, serving
+from uhome2mqtt.web.server import WebServer, listen, not_listening, serving
 
 __all__ = [
     "LOCAL_HOSTS",
@@ -19,6 +19,7 @@ __all__ = [
     "WebServer",
     "callback_app",
     "listen",
+    "not_listening",
     "serving",
     "site_app",
 ]

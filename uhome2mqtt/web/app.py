@@ -41,13 +41,13 @@ HEADERS = {
 class Condition:
     """How the bridge is doing; `trouble`: why a person has to log in, None where the login is good.
 
-    `push`: how far notifications can be relied on, one of the words in `pages.NOTIFICATIONS`.
+    `waiting`: what the bridge waits for before it is ready. `push`: how far notifications can be relied on, one of the
+    words in `pages.NOTIFICATIONS`.
     """
 
     trouble: str | None
     cloud: str
-    broker: bool
-    listed: bool
+    waiting: tuple[str, ...]
     push: str = "disabled"
 
 
@@ -55,13 +55,14 @@ class Condition:
 class Site:
     """What the pages show and do; `hosts`: by which names they may be asked for, None: by any.
 
-    `receiver`: where notifications arrive, None: nowhere.
+    `metrics`: for what a scraper accepts, the metrics and their media type. `receiver`: where notifications arrive,
+    None: nowhere.
     """
 
     logins: Logins
     redirect_uri: str
     condition: Callable[[], Condition]
-    metrics: Callable[[], bytes]
+    metrics: Callable[[str], tuple[bytes, str]]
     guard: Guard
     hosts: Iterable[str] | None = None
     receiver: Receiver | None = None
@@ -102,15 +103,14 @@ class Site:
 
     async def ready(self, _request: Request) -> Response:
         """Tell whether the bridge bridges, and what it waits for."""
-        now = self.condition()
-        waiting = [] if now.broker else ["the broker is not connected"]
-        waiting += [] if now.listed else [f"the first device list has not come; the cloud is {now.cloud}"]
+        waiting = self.condition().waiting
         document = {"status": "waiting" if waiting else "ready", "reasons": waiting}
         return JSONResponse(document, HTTPStatus.SERVICE_UNAVAILABLE if waiting else HTTPStatus.OK)
 
-    async def exposition(self, _request: Request) -> Response:
-        """Give the metrics."""
-        return Response(self.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def exposition(self, request: Request) -> Response:
+        """Give the metrics, in the format that the scraper prefers."""
+        content, media_type = self.metrics(request.headers.get("Accept", ""))
+        return Response(content, media_type=media_type)
 
 
 def site_app(site: Site) -> Starlette:

@@ -33,7 +33,7 @@ class Door:
         self._listening: list[socket.socket] = []
         self._inside: dict[asyncio.Task[None], str] = {}
         """From which address each connection comes."""
-        self._complained = False
+        self._outage = logs.Outage()
         self._log = logs.get_logger()
 
     def open(self, sockets: Sequence[socket.socket]) -> None:
@@ -69,7 +69,8 @@ class Door:
         except OSError as problem:
             self._pause(listening, problem)
             return
-        self._complained = False
+        if self._outage.under_way:
+            self._log.info("web_accepting", **self._outage.over())
         neighbours = sum(other == host for other in self._inside.values())
         if len(self._inside) >= CONNECTIONS or neighbours >= FROM_ONE_ADDRESS:
             connection.close()
@@ -80,9 +81,8 @@ class Door:
 
     def _pause(self, listening: socket.socket, problem: OSError) -> None:
         """Try again after a while: the client still waits, so that to try at once would keep the processor busy."""
-        if not self._complained:
-            self._log.warning("web_not_accepting", why=problem.strerror)
-        self._complained = True
+        say = self._log.debug if self._outage.lasts() else self._log.warning
+        say("web_not_accepting", why=problem.strerror, hint="too many open files, or too little memory: see the limits")
         self._loop.remove_reader(listening)
         self._loop.call_later(ACCEPT_AGAIN, self._listen, listening)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -79,6 +80,17 @@ async def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
+def not_listening(problem: OSError) -> tuple[str, str]:
+    """Say why `listen` has failed, and what to change."""
+    if isinstance(problem, socket.gaierror) or problem.errno is None:
+        return problem.strerror or str(problem), "choose another web.host"
+    # asyncio's and the library's own words repeat the address.
+    why = os.strerror(problem.errno)
+    if problem.errno in _ABSENT:
+        return why, "this machine has no such address: choose another web.host"
+    return why, "free the port, or choose another web.port"
+
+
 @asynccontextmanager
 async def serving(
     app: Starlette,
@@ -130,30 +142,31 @@ class WebServer:
         self._port = port
         self._tls = tls
         self._trusted_proxies = trusted_proxies
+        self._outage = logs.Outage()
         self._log = logs.get_logger()
 
     async def run(self) -> None:
         """Listen and serve for ever."""
         sockets = await self._listen()
-        self._log.info("web_listening", host=self._host, port=sockets[0].getsockname()[1], tls=self._tls is not None)
+        where = {"host": self._host, "port": sockets[0].getsockname()[1], "tls": self._tls is not None}
+        self._log.info("web_listening", **where, **self._outage.over())
         async with serving(self._app, sockets, self._tls, self._trusted_proxies) as task:
             await asyncio.wait([task])
 
     async def _listen(self) -> list[socket.socket]:
-        complained = False
         while True:
             try:
                 return await listen(self._host, self._port)
             except OSError as problem:
-                if not complained:
-                    self._log.error(
-                        "web_not_listening",
-                        host=self._host,
-                        port=self._port,
-                        why=problem.strerror,
-                        hint="free the port, or choose another web.port; the bridge works on and tries again",
-                    )
-                complained = True
+                say = self._log.debug if self._outage.lasts() else self._log.error
+                why, mend = not_listening(problem)
+                say(
+                    "web_not_listening",
+                    host=self._host,
+                    port=self._port,
+                    why=why,
+                    hint=f"{mend}; the bridge works on and tries again",
+                )
             await asyncio.sleep(TRY_AGAIN)
 
 

@@ -1,0 +1,156 @@
+"""A client of an MQTT broker: how it is set up, what a broker's words mean, and what a broker retains."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import aiomqtt
+from aiomqtt import ProtocolVersion
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.reasoncodes import ReasonCode
+
+from uhome2mqtt.errors import BrokerError
+
+QUIET = 0.3
+"""Seconds without another retained message after which the broker is taken to have sent all."""
+LONGEST_READ_BACK = 10.0
+ANSWER_WITHIN = 10.0
+"""Seconds for the broker to answer anything."""
+IN_FLIGHT = 20
+"""Publishes that wait for their acknowledgement at the same time."""
+
+VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
+UNSPECIFIED = 128
+UNSUPPORTED_VERSION = 132
+SESSION_TAKEN_OVER = 142
+NEVER_RETAINED = 2
+"""Retain handling: nothing that is retained already."""
+REFUSED = 0x80
+"""Reason codes from here on are refusals."""
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
+"""How an operating system's error begins when the client library hands it on as text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Where the broker is and what is said to it."""
+
+    host: str
+    port: int
+    transport: Literal["tcp", "websockets"]
+    path: str | None
+    tls: ssl.SSLContext | None
+    username: str | None
+    password: str | None
+    client_id: str
+    keepalive: int
+    protocols: tuple[str, ...]
+    qos: int
+    will_topic: str
+    shared_topics: tuple[str, ...]
+    command_filters: tuple[str, ...]
+    read_back_filters: tuple[str, ...]
+    config_filters: tuple[str, ...]
+    status_topic: str | None
+
+
+def new_client(link: Link, version: str, client_id: str, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
+    """Make a client, not yet connected."""
+    five = version == "5"
+    client = aiomqtt.Client(
+        link.host,
+        link.port,
+        username=link.username,
+        password=link.password,
+        identifier=client_id,
+        protocol=VERSIONS[version],
+        will=will,
+        clean_session=None if five else True,
+        # 3.1.1 has no clean start, and this is how the client library is told that none is given.
+        clean_start=True if five else MQTT_CLEAN_START_FIRST_ONLY,
+        transport=link.transport,
+        websocket_path=link.path,
+        tls_context=link.tls,
+        keepalive=link.keepalive,
+        timeout=ANSWER_WITHIN,
+    )
+    client.pending_calls_threshold = 2 * IN_FLIGHT
+    return client
+
+
+async def read_retained(link: Link, filters: Collection[str]) -> dict[str, bytes]:
+    """Give what the broker retains on some topics, over a short connection; or raise BrokerError."""
+    why = ""
+    for version in link.protocols:
+        retained: dict[str, bytes] = {}
+        try:
+            refused = await read_into(new_client(link, version, link.client_id), filters, retained)
+        except (aiomqtt.MqttError, UnicodeError) as problem:
+            why = explained(problem)
+            if not may_speak_another(problem):
+                break
+        else:
+            if refused:
+                why = f"the broker does not let this user read {', '.join(refused)}: see its access rules"
+                break
+            return retained
+    raise BrokerError(f"the broker at {link.host}:{link.port} (mqtt.url) cannot be asked: {why}")
+
+
+async def read_into(client: aiomqtt.Client, filters: Collection[str], retained: dict[str, bytes]) -> list[str]:
+    """Collect what is retained; gives the filters that were refused."""
+    async with client:
+        codes = [(topic, await client.subscribe(topic)) for topic in filters]
+        await _collect(client, retained)
+    return [topic for topic, granted in codes if any(code_value(code) >= REFUSED for code in granted)]
+
+
+async def _collect(client: aiomqtt.Client, retained: dict[str, bytes]) -> None:
+    """Take retained messages until none has come for a while."""
+    messages, loop = aiter(client.messages), asyncio.get_running_loop()
+    last = loop.time() + LONGEST_READ_BACK
+    while loop.time() < last:
+        try:
+            async with asyncio.timeout(QUIET):
+                message = await anext(messages)
+        except TimeoutError:
+            return
+        if message.retain and isinstance(message.payload, bytes):
+            retained[str(message.topic)] = message.payload
+
+
+def may_speak_another(problem: BaseException) -> bool:
+    """Tell whether the broker may not speak this version of MQTT: some refuse it, some say nothing."""
+    return "timed out" in str(problem) or reason_code(problem) == UNSUPPORTED_VERSION
+
+
+def explained(problem: BaseException) -> str:
+    """Say what a person can do about the refusals that a person can do something about."""
+    hints = {
+        # What the client library says of any connection that has ended without a word.
+        UNSPECIFIED: "the broker closed the connection; if that happens again and again, another client may have the"
+        " same mqtt.client_id",
+        134: "user name or password are wrong: see mqtt.username and mqtt.password",
+        135: "the broker does not let this user in: see mqtt.username, mqtt.password and the broker's access rules",
+        SESSION_TAKEN_OVER: "another client connected with the same client id: give each bridge its own mqtt.client_id",
+    }
+    # A connection that is lost while it is in use fails with what was being done; its cause is what the broker said.
+    reason = problem.__cause__ or problem
+    return hints.get(reason_code(reason)) or _ERRNO.sub("", str(reason))
+
+
+def reason_code(problem: BaseException) -> int:
+    """Give the number that the broker gave as its reason; -1 without one."""
+    return code_value(problem.rc) if isinstance(problem, aiomqtt.MqttCodeError) else -1
+
+
+def code_value(code: object) -> int:
+    """Give the number of a reason code in any of the client library's forms."""
+    if isinstance(code, ReasonCode):
+        return int(code.value)
+    return code if isinstance(code, int) else -1
