@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.mosquitto import ANYBODY, Mosquitto
-from tests.support.stage import Stage, staged
+from tests.support.stage import Stage, in_process, staged
 from tests.support.supervisor import Supervisor, supervisor
+from uhome2mqtt.tasks import cancelled
 
 pytestmark = pytest.mark.e2e
 
@@ -65,6 +66,22 @@ async def test_watchdog(stage: Stage, tmp_path: Path) -> None:
         assert len(manager.signs()) == before
         bridge.send(signal.SIGCONT)
         await manager.until_told("WATCHDOG=1", before + 1)
+
+
+async def test_the_engine_alone(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the engine whose life is shown: when that goes no further, no sign comes, though all else goes on."""
+    with supervisor(tmp_path) as manager:
+        for name, value in notify(manager, 2).items():
+            monkeypatch.setenv(name, value)
+        await stage.log_in()
+        async with in_process(stage):
+            await manager.until_told("READY=1")
+            await manager.until_told("WATCHDOG=1", manager.told.count("WATCHDOG=1") + 2)
+            [engine] = [task for task in asyncio.all_tasks() if task.get_name() == "engine"]
+            await cancelled([engine])
+            before = len(manager.signs())
+            await asyncio.sleep(2)
+            assert len(manager.signs()) == before
 
 
 async def test_reload(stage: Stage, tmp_path: Path) -> None:

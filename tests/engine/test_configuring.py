@@ -95,6 +95,19 @@ def test_rules() -> None:
     assert house.commands() == ["Front unlock"]
 
 
+def test_no_longer_allowed() -> None:
+    """A command that waits behind another one is not sent if it is not allowed by then; what was sent is followed."""
+    house = configured()
+    house.say("front/lock/set", "LOCK")
+    house.say("front/lock/set", "UNLOCK")
+    house.say("back/lock/set", "LOCK")
+    house.configure(allow={"lock": ("LOCK",)})
+    house.accept()
+    house.report("front", lock="Locked", health="Online")
+    assert house.commands() == ["Front lock", "Back lock"]
+    assert house.outcomes("front") == ["failed NOT_ALLOWED", "accepted", "confirmed push"]
+
+
 def test_topics_change_places() -> None:
     """Two devices that are given each other's topics show their own states there, and take their own commands."""
     house = configured()

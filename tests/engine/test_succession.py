@@ -248,7 +248,7 @@ def test_notifications_again() -> None:
 
 
 def test_reconnects_with_company() -> None:
-    """A bridge that has a spare goes on polling over many losses of its connection."""
+    """A bridge that has a spare goes on polling over many losses of its connection, and takes nothing over by that."""
     bridge = Bridge(NOON).begin()
     for _ in range(10):
         bridge.meet("standing_by")
@@ -261,6 +261,7 @@ def test_reconnects_with_company() -> None:
         bridge.advance(30)
         bridge.end_queries()
     assert len(bridge.asked) >= 8
+    assert bridge.noted("taken_over") == []
 
 
 def test_a_reload_of_the_spare() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from uhome2mqtt.catalogue.attributes import LOCK_MODE
@@ -196,9 +196,18 @@ class Commands:
         """Name the devices with a command whose last look is this query."""
         return {command.device_id for command in self._pending.values() if command.last_query == query}
 
+    def revoke(self, turn: Turn, node: Node, allowed: Callable[[Pending], bool]) -> None:
+        """End the commands of a device that wait to be sent, or sent again, and are no longer allowed."""
+        waiting = (command for command in self.of(node.device.id) if command.phase in {Phase.QUEUED, Phase.RETRYING})
+        why = "the configuration has been changed, and no longer allows this command"
+        self._abandon(turn, node, (command for command in waiting if not allowed(command)), "NOT_ALLOWED", why)
+
     def abandon(self, turn: Turn, node: Node, reason: str, message: str) -> None:
         """End all commands of a device that can no longer be followed."""
-        for command in self.of(node.device.id):
+        self._abandon(turn, node, self.of(node.device.id), reason, message)
+
+    def _abandon(self, turn: Turn, node: Node, commands: Iterable[Pending], reason: str, message: str) -> None:
+        for command in commands:
             sent = command.uncertain is not None or command.phase in {Phase.SENT, Phase.CONFIRMING}
             self._end(turn, node, command, Outcome.UNCONFIRMED if sent else Outcome.FAILED, reason, message)
 

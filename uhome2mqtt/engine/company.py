@@ -18,6 +18,7 @@ WHY = "another bridge is at work on the same base topic"
 YIELDED = 2.0
 """Seconds after which everything is asserted again that a younger bridge may have published meanwhile."""
 SOON = 0.1
+"""Seconds after which a bridge that stands by learns of the devices."""
 PROOF_WITHIN = 15.0
 """Seconds in which the bridge to which the work was left has to assert itself, as it does when it is one."""
 
@@ -62,7 +63,8 @@ def answered(house: House, turn: Turn) -> None:
         return
     house.presence.role = Role.ACTIVE
     health.soon(house, turn)
-    if house.presence.had_company:
+    if house.presence.stood_by:
+        house.presence.stood_by = False
         turn.note("info", "taken_over", base_topic=house.config.topics.base)
     if house.broker_connected:
         tell(house, turn)
@@ -146,7 +148,7 @@ def _stand_by(house: House, turn: Turn, other: Other) -> None:
         tell(house, turn)
         house.presence.unproven = other.instance
         house.timers.set(Timer(PROOF), turn.now.monotonic + PROOF_WITHIN)
-    house.presence.role = Role.STANDING_BY
+    house.presence.role, house.presence.stood_by = Role.STANDING_BY, True
     house.timers.cancel(Timer(ANSWER))
     house.timers.cancel(Timer(POLL))
     for node in list(house.registry.nodes.values()):

@@ -6,6 +6,8 @@ from uhome2mqtt.engine import cloud_side, users_side
 from uhome2mqtt.engine.config import ConfigChanged
 from uhome2mqtt.engine.house import LIST, REGISTER, House
 from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.pending import Pending
+from uhome2mqtt.engine.policy import allows
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.model import BridgeEvent, Json, Source
@@ -22,7 +24,7 @@ def changed(house: House, turn: Turn, event: ConfigChanged) -> None:
     _apply_intervals(house, turn)
     for was, now in house.registry.configure(event.config):
         _apply_override(house, turn, was, now)
-    cloud_side.note_unmatched(house, turn)
+    _apply_rules(house, turn)
     turn.touch_in_bulk(house.registry.nodes)
     turn.touch_bridge()
     told: dict[str, tuple[str, ...]] = {
@@ -40,6 +42,18 @@ def _apply_intervals(house: House, turn: Turn) -> None:
     for timer, interval in ((LIST, house.config.list_interval), (REGISTER, house.config.rotate_every)):
         if Timer(timer) in house.timers:
             house.timers.hasten(Timer(timer), turn.now.monotonic + interval)
+
+
+def _apply_rules(house: House, turn: Turn) -> None:
+    """Let nothing be sent any more that is not allowed by now."""
+    cloud_side.note_unmatched(house, turn)
+    for node in list(house.registry.nodes.values()):
+        house.commands.revoke(turn, node, lambda command: _is_allowed(house, command))
+
+
+def _is_allowed(house: House, command: Pending) -> bool:
+    node = house.registry.nodes[command.device_id]
+    return allows(house.config.allow, node, command.key, command.intent)
 
 
 def _apply_override(house: House, turn: Turn, was: Node, now: Node) -> None:

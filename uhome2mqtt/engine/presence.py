@@ -56,6 +56,7 @@ class Other:
 class Presence:
     """The role of this bridge, and the others by instance; without an `instance` of its own it is alone.
 
+    `had_company`: whether there has ever been another one. `stood_by`: whether this one did, and has not worked since.
     `unproven`: to whom the work was left last, and who has not shown yet that he does it.
     """
 
@@ -64,7 +65,7 @@ class Presence:
         self.started = started
         self.role = Role.ACTIVE
         self.others: dict[str, Other] = {}
-        self.had_company = False
+        self.had_company = self.stood_by = False
         self.unproven: str | None = None
         self._shunned: dict[str, float] = {}
 
