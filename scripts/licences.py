@@ -31,6 +31,11 @@ this as CycloneDX.
 | uhome2mqtt | MIT |
 """
 
+TAIL = """
+The console holds [lit-html](../uhome2mqtt/console/static/vendor/README.md) as it comes from npm (BSD-3-Clause, its text
+beside it and among the licences of the wheel).
+"""
+
 
 def licence(component: dict[str, Any]) -> str:
     """Give the licence that a component states, as an SPDX expression, or whatever its words are."""
@@ -55,7 +60,7 @@ def main() -> None:
     components = json.loads(Path(sys.argv[1]).read_text())["components"]
     found = {component["name"]: licence(component) for component in components}
     rows = [f"| {name} | {found[name]} |" for name in sorted(found, key=str.lower) if name != "uhome2mqtt"]
-    print(HEAD + "\n".join(rows))
+    print(HEAD + "\n".join(rows) + "\n" + TAIL, end="")
     if refused := [f"{name}: {words}" for name, words in found.items() if not allowed(words)]:
         print("licences: unknown or not allowed:", *refused, sep="\n  ", file=sys.stderr)
         sys.exit(1)

@@ -81,7 +81,7 @@ class Bridge:
     def all(self, kind: type[E]) -> list[E]:
         return [event for event in self.told if isinstance(event, kind)]
 
-    async def until(self, kind: type[E], count: int = 1, deadline: float = 10.0) -> E:
+    async def until(self, kind: type[E], count: int = 1, deadline: float = 60.0) -> E:
         """Wait for the given number of events of a kind and give the last of them."""
         return (await eventually(lambda: self.all(kind)[count - 1 : count], deadline))[0]
 
@@ -432,6 +432,34 @@ async def test_subscription_refused(tmp_path: Path, logged: Logged) -> None:
                     await other.publish("home/front_door/lock/set", "LOCK", qos=1)
                 await bridge.until(MessageReceived)
     assert [(line["level"], line["topic"]) for line in logged("subscription_refused")] == [("error", "home/+/get")] * 2
+
+
+@BOTH
+async def test_subscription_granted_later(tmp_path: Path, logged: Logged, protocol: str) -> None:
+    """What a cluster refuses and grants a moment later is asked for again, on the same connection."""
+    wanted, forbidden = b"home/+/+/set", b"deny/+/+/set"
+    attempts: list[bytes] = []
+
+    def another_at_first(_number: int, chunk: bytes) -> bytes:
+        if wanted not in chunk:
+            return chunk
+        attempts.append(chunk)
+        return chunk.replace(wanted, forbidden) if len(attempts) == 1 else chunk
+
+    with Mosquitto(tmp_path, *refusing(tmp_path, forbidden.decode())) as broker:
+        async with (
+            relay(broker.port, another_at_first) as line,
+            at_work(link(line.port, "home", protocols=(protocol,))) as bridge,
+            client(broker) as other,
+        ):
+            await bridge.until(BrokerConnected)
+            await other.publish("home/front_door/lock/set", "LOCK", qos=1)
+            await eventually(lambda: logged("subscription_granted"))
+            await other.publish("home/front_door/lock/set", "UNLOCK", qos=1)
+            assert (await bridge.until(MessageReceived)).payload == b"UNLOCK"
+    assert [line["topic"] for line in logged("subscription_refused")] == [wanted.decode()]
+    assert [line["topic"] for line in logged("subscription_granted")] == [wanted.decode()]
+    assert len(logged("broker_connected")) == 1
 
 
 async def test_take_over(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:

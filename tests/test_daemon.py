@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -19,13 +19,15 @@ from uhome2mqtt import daemon as daemon_module
 from uhome2mqtt.broker import Broker
 from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud
-from uhome2mqtt.compose import engine_config
+from uhome2mqtt.compose import engine_config, topics_of
+from uhome2mqtt.console import Desk
 from uhome2mqtt.daemon import Daemon, Happening
 from uhome2mqtt.engine import Engine
 from uhome2mqtt.events import Effect, MessageReceived, Now
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
+from uhome2mqtt.vitals import News
 
 
 async def test_batches(stage: Stage) -> None:
@@ -217,15 +219,25 @@ class DeafBroker(Broker):
         await super().run()
 
 
+class FaultyDesk(Desk):
+    """A console that cannot take anything in."""
+
+    def turned(self, event: object, effects: Sequence[Effect], news: News, now: Now) -> None:
+        super().turned(event, effects, news, now)
+        raise ZeroDivisionError
+
+
 @asynccontextmanager
-async def faulty(stage: Stage, kind: type[Broker] = FaultyBroker) -> AsyncIterator[FaultyTokens]:
+async def faulty(
+    stage: Stage, kind: type[Broker] = FaultyBroker, desk: Desk | None = None
+) -> AsyncIterator[FaultyTokens]:
     """Run a bridge whose parts have faults."""
     await stage.log_in()
     settings = load_settings(stage)
     tokens = FaultyTokens(stage.state_dir, stage.account.client(), stage.account.http)
     cloud = Cloud(stage.account.http, tokens, url=settings.uhome.api_url, timeout=5)
     engine = Faulty(engine_config(settings), {}, lambda: 0.5)
-    daemon = Daemon(engine, cloud, StateDir(stage.state_dir), Ledger(), 20)
+    daemon = Daemon(engine, cloud, StateDir(stage.state_dir), Ledger(), 20, desk=desk)
     described = link(stage.broker.port, stage.ear.base, status_topic=None)
     stopping = asyncio.Event()
     task = asyncio.create_task(daemon.run(kind(described, daemon.tell), stopping))
@@ -253,6 +265,17 @@ async def test_own_faults(stage: Stage, logged: Logged, monkeypatch: pytest.Monk
     faults = logged("internal_error")
     assert len(faults) == 3
     assert all("ZeroDivisionError" in line["exception"] for line in faults)
+
+
+async def test_faulty_console(stage: Stage, logged: Logged) -> None:
+    """A console that fails with every event keeps nothing from being published, and no door from being opened."""
+    engine = Engine(engine_config(load_settings(stage)), {}, lambda: 0.5)
+    desk = FaultyDesk(topics_of(load_settings(stage)), lambda: engine.shown, dict, tuple, now)
+    async with faulty(stage, Broker, desk):
+        await stage.complete()
+        await stage.ear.say("front_door/lock/set", "UNLOCK")
+        await stage.ear.until_event("front_door/result", "confirmed")
+    assert {line["exception"].strip().splitlines()[-1] for line in logged("internal_error")} == {"ZeroDivisionError"}
 
 
 async def test_lost_cancellation(stage: Stage) -> None:

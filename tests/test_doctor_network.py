@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,11 @@ from tests.support.mosquitto import Mosquitto, refusing
 from tests.support.patience import eventually, free_port
 from tests.support.process import run
 from tests.support.relay import Cut, refuse_5, relay
-from tests.support.stage import Stage
+from tests.support.stage import Stage, merged
 from uhome2mqtt.doctor import Blame, Verdict
 from uhome2mqtt.doctor import broker as broker_module
 from uhome2mqtt.doctor import web as web_module
+from uhome2mqtt.web import Receiver, listen, notifications_app, serving
 
 # The broker
 
@@ -236,6 +238,52 @@ async def test_public_certificate(tmp_path: Path) -> None:
         push = {"public_url": f"https://localhost:{served.port}/push"}
         finding = of(await found(tmp_path, notifications=push), "notifications")
     assert (finding.verdict, "certificate" in finding.text) == (Verdict.FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({}, True),
+        ({"notifications": {"public_url": "https://locks.invalid/hook?s=1"}}, True),
+        ({"notifications": {"public_url": "https://locks.invalid/hook?s={secret}"}}, False),
+        ({"notifications": {"public_url": "https://127.0.0.1/n"}}, False),
+        ({"notifications": {"port": 0}}, False),
+        ({"web": {"token": "t"}}, False),
+        ({"web": {"enabled": False}}, False),
+    ],
+)
+async def test_exposure(tmp_path: Path, changes: dict[str, Any], *, warned: bool) -> None:
+    """Who publishes the port of a console without a token is told why that is closed, and how to open it."""
+    if "port" in changes.get("notifications", {}):
+        changes = {"notifications": {"port": free_port()}}
+    usual = {"notifications": {"public_url": "https://locks.invalid/n"}}
+    exposed = [each for each in await found(tmp_path, **merged(usual, changes)) if each.what == "exposure"]
+    assert [each.verdict for each in exposed] == ([Verdict.WARNING] if warned else [])
+    for each in exposed:
+        assert all(word in each.mend for word in ("web.token", "notifications.port"))
+
+
+async def test_port_of_notifications(tmp_path: Path) -> None:
+    """A port for notifications is looked at: it is free, a bridge listens there, or somebody else does."""
+    port = free_port()
+    push = {"public_url": "https://locks.invalid/n", "port": port}
+    assert of(await found(tmp_path, notifications=push), "push_port").text.endswith("is free: no bridge runs here")
+    receiver = Receiver("/n", lambda _given: False, lambda _told: True)
+    async with serving(notifications_app(receiver), await listen("127.0.0.1", port)):
+        finding = of(await found(tmp_path, notifications=push), "push_port")
+        assert (finding.verdict, "takes notifications" in finding.text) == (Verdict.OK, True)
+    async with answering("404 Not Found") as other:
+        push["port"] = int(other.url.rpartition(":")[2])
+        finding = of(await found(tmp_path, notifications=push), "push_port")
+        assert (finding.verdict, finding.blame) == (Verdict.FAILED, Blame.MACHINE)
+        assert finding.mend.endswith("notifications.port")
+
+
+async def test_path_behind_a_port_of_its_own(tmp_path: Path) -> None:
+    """Where the path is not found the advice names the port that notifications come in by."""
+    async with answering("404 Not Found") as public:
+        push = {"public_url": f"{public.url}/push", "allow_http": True, "port": free_port()}
+        assert "unchanged to notifications.port" in of(await found(tmp_path, notifications=push), "notifications").mend
 
 
 async def test_push_of_a_bridge(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from uhome2mqtt.homeassistant.rules import DEVICE, LISTS, ORIGIN, PLATFORMS, SWI
 from uhome2mqtt.model import Json
 
 TOPIC = "homeassistant/device/node/config"
-GONE = object()
+GONE = "is not there at all"
 """Stands for a member that is taken away."""
 
 GOOD: dict[str, Any] = {

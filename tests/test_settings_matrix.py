@@ -27,9 +27,18 @@ OTHERS = {
     "lights.rgb_command": ("st.one.set(color)", "st.two.set(color)"),
     "web.host": ("127.0.0.2", "::1"),
     "web.trusted_proxies": ('["10.0.0.1"]', '["10.0.0.0/8", "::1"]'),
+    "notifications.host": ("127.0.0.2", "::1"),
     "mqtt.url": ("mqtts://one:8883", "wss://two/mqtt"),
 }
 """Two texts that each key takes, where the kind of the key does not say it."""
+PUSH = {"public_url": "https://h/n"}
+BESIDE: dict[str, dict[str, Any]] = {
+    "mqtt.key_file": {"cert_file": "/c"},
+    "web.key_file": {"cert_file": "/c"},
+    "notifications.host": {**PUSH, "port": 8098},
+    "notifications.port": PUSH,
+}
+"""What some keys need beside them in their sections."""
 
 KINDS = {
     "true or false": ("true", "false"),
@@ -68,8 +77,7 @@ def native(key: Key, text: str) -> Any:
 def tree(key: Key, text: str) -> dict[str, Any]:
     """Give the file's content that sets one key."""
     value = native(key, text)
-    # A certificate's key needs the certificate.
-    beside = {"cert_file": "/c"} if key.path[-1] == "key_file" else {}
+    beside = BESIDE.get(key.name, {})
     return {key.path[0]: value} if len(key.path) == 1 else {key.path[0]: {**beside, key.path[1]: value}}
 
 
@@ -97,7 +105,7 @@ def test_file_and_variable_agree(tmp_path: Path, name: str) -> None:
     values = []
     for text in texts(key):
         from_file = of(loaded(tmp_path, tree(key, text)), key)
-        beside = {} if key.path[-1] != "key_file" else {key.path[0]: {"cert_file": "/c"}}
+        beside = {key.path[0]: BESIDE[key.name]} if key.name in BESIDE else {}
         assert of(loaded(tmp_path, beside, {key.variable: text}), key) == from_file
         values.append(from_file)
     assert values[0] != values[1]

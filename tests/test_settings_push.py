@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from uhome2mqtt.errors import SettingsError
 from uhome2mqtt.settings import Settings, load, redacted
+from uhome2mqtt.settings.changes import compare
 
 
 def _from_environ(environ: Mapping[str, str]) -> Settings:
@@ -63,3 +66,62 @@ def test_shown_address(url: str | None, shown: str | None) -> None:
     document = redacted(loaded)
     assert document["notifications"]["public_url"] == shown
     assert "hunter2" not in f"{loaded!r} {loaded} {document} {loaded.model_dump_json()}"
+
+
+PUSH = {"public_url": "https://h/n"}
+
+
+@pytest.mark.parametrize(
+    ("given", "listener"),
+    [
+        ({}, None),
+        ({"port": 8098}, ("127.0.0.1", 8098)),
+        ({"host": "0.0.0.0", "port": 8098}, ("0.0.0.0", 8098)),
+        ({"host": "127.0.0.2", "port": 8099}, ("127.0.0.2", 8099)),
+        ({"host": "bridge.lan", "port": 8099}, ("bridge.lan", 8099)),
+    ],
+)
+def test_port_of_its_own(given: Mapping[str, object], listener: tuple[str, int] | None) -> None:
+    """Notifications may have a port of their own, which is this machine's where no address is given."""
+    assert Settings.model_validate({"notifications": {**PUSH, **given}}).notifications.listener == listener
+
+
+def test_any_path_on_a_port_of_its_own() -> None:
+    """A port of its own has no pages, so that notifications may come in by any path."""
+    url = {"public_url": "https://h/healthz", "port": 8098}
+    assert Settings.model_validate({"notifications": url}).notifications.path == "/healthz"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"notifications": {**PUSH, "host": "127.0.0.1"}}, "notifications.host: .* it needs notifications.port"),
+        ({"notifications": {"port": 8098}}, "notifications.port: .* it needs notifications.public_url"),
+        ({"notifications": {**PUSH, "port": 8099}}, r"is the address of the pages \(127.0.0.1:8099\)"),
+        ({"notifications": {**PUSH, "host": "localhost", "port": 8099}}, "is the address of the pages"),
+        ({"notifications": {**PUSH, "host": "[::]", "port": 8099}}, "is the address of the pages"),
+        (
+            {"notifications": {**PUSH, "port": 8099}, "web": {"host": "0.0.0.0", "token": "t"}},
+            "is the address of the pages",
+        ),
+        ({"notifications": {**PUSH, "port": 0}}, "notifications.port: got '0'; allowed is a whole number from 1"),
+    ],
+)
+def test_useless_ports(tmp_path: Path, given: Mapping[str, object], reason: str) -> None:
+    """A port that nobody can listen on, or to which nothing comes, is refused."""
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(given))
+    with pytest.raises(SettingsError, match=reason):
+        load(file, {}, secrets_directory=tmp_path / "none")
+
+
+def test_port_of_pages_that_are_off() -> None:
+    """A web server that does not run needs no port."""
+    given = {"notifications": {**PUSH, "port": 8099}, "web": {"enabled": False}}
+    assert Settings.model_validate(given).notifications.listener == ("127.0.0.1", 8099)
+
+
+def test_another_port_needs_a_restart() -> None:
+    """Where notifications arrive is not changed while the bridge runs."""
+    before, after = (Settings.model_validate({"notifications": {**PUSH, "port": port}}) for port in (8098, 8097))
+    assert compare(before, after).at_restart == ("notifications.port",)

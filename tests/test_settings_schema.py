@@ -39,6 +39,7 @@ VALID = (
     "homeassistant: {discovery: Both}",
     "polling: {interval: 1 min, interval_push_healthy: 10min, discovery_interval: 1 d}",
     "notifications: {public_url: 'https://host/n?access_token={secret}', rotate_every: 7 d}",
+    "notifications: {public_url: 'https://host/n', host: 0.0.0.0, port: 8098}",
     "commands: {allow: all}",
     "commands: {allow: []}",
     "commands: {allow: [LOCK, mode]}",

@@ -76,13 +76,15 @@ async def test_faults(
 
     Afterwards the endpoint is used as before.
     """
-    monkeypatch.setattr(oauth, "LONGEST_EXCHANGE", 0.3)
+    usual = oauth.LONGEST_EXCHANGE
     await cloud_account.fault(**fault, operation="token")
+    # Of the others a busy machine may take its time.
+    monkeypatch.setattr(oauth, "LONGEST_EXCHANGE", 0.3 if code == "TimeoutError" else usual)
     found = await failure(cloud_account, work)
     assert (found.kind, found.code) == (kind, code)
     assert found.message
     await cloud_account.control("DELETE", "faults")
-    monkeypatch.setattr(oauth, "LONGEST_EXCHANGE", 5.0)
+    monkeypatch.setattr(oauth, "LONGEST_EXCHANGE", usual)
     assert cloud_account.cloud.grants.admits((await work(cloud_account)).access_token)
 
 

@@ -80,18 +80,18 @@ async def lane(where: Path, instants: Dice) -> Counter[str]:
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
         assert process.stdin is not None
         assert process.stdout is not None
-        window = 0.0
         for number in range(KILLS // LANES):
             before = len(served.requests("token"))
             process.stdin.write(b"go\n")
             child = int(await process.stdout.readline())
             await eventually(lambda: held(where / LOCK_NAME))
-            began = time.monotonic()
-            if not window:
-                # How long it takes until the request arrives differs from machine to machine, and from hour to hour.
-                await eventually(partial(asked, served, before))
-                window = max(0.9, 0.4 + 1.3 * (time.monotonic() - began))
-            await asyncio.sleep(instants.between((0.0, window)))
+            # How long each step takes differs from machine to machine, and from minute to minute: what is drawn is the
+            # step after which it is killed, and how long after.
+            if instants.chance(0.75):
+                await eventually(partial(come, served, before))
+                if instants.chance(0.5):
+                    await eventually(partial(answered, served, before))
+            await asyncio.sleep(instants.between((0.0, 0.1)))
             os.kill(child, signal.SIGKILL)
             hits[instant(served.requests("token")[before:])] += 1
             fresh = Tokens(where, client, served.http, clock=partial(later, 3.0e9 + number * 1.0e7))
@@ -114,9 +114,15 @@ def held(lock: Path) -> bool:
     return False
 
 
-def asked(served: Account, before: int) -> bool:
+def come(served: Account, before: int) -> bool:
     """Tell whether another request for a token has come."""
     return len(served.requests("token")) > before
+
+
+def answered(served: Account, before: int) -> bool:
+    """Tell whether another request for a token has been answered."""
+    entry = served.requests("token")[before]
+    return bool(entry["outcome"] != "pending")
 
 
 def instant(requests: list[dict[str, Any]]) -> str:

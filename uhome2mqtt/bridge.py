@@ -7,9 +7,10 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,15 +30,17 @@ from uhome2mqtt.compose import (
     open_tokens,
     secret,
     secrets_of,
+    topics_of,
     web_certificate,
 )
+from uhome2mqtt.console import Desk
 from uhome2mqtt.daemon import Daemon, Work
 from uhome2mqtt.engine import ConfigChanged, Engine, EngineConfig
 from uhome2mqtt.events import LoggedIn
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.logins import Logins, Problem
 from uhome2mqtt.metrics import Login, Meters, Metrics, Sources
-from uhome2mqtt.model import Announced
+from uhome2mqtt.model import Announced, Json
 from uhome2mqtt.push_secrets import PushSecrets
 from uhome2mqtt.refresh_worker import LONGEST_WORK
 from uhome2mqtt.reload import Reload, Reloader
@@ -46,10 +49,22 @@ from uhome2mqtt.service import Service, Situation
 from uhome2mqtt.settings import Changes, Settings
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens
-from uhome2mqtt.web import LOCAL_HOSTS, Certificate, Condition, Guard, Receiver, Site, WebServer, site_app
+from uhome2mqtt.web import (
+    LOCAL_HOSTS,
+    Certificate,
+    Condition,
+    ConsoleSite,
+    Guard,
+    Receiver,
+    Site,
+    WebServer,
+    notifications_app,
+    site_app,
+)
 
 STOP_WITHIN = 4.4
 """Seconds that the end may take at most, what a token refresh that is under way is waited for included."""
+Diagnostics: TypeAlias = Callable[[], Awaitable[bytes]]
 FIRST_PROCESS = 1
 """Of a container, with which all others end."""
 
@@ -59,6 +74,7 @@ class _Parts:
     """Everything that a running bridge consists of.
 
     `config`: what the engine was told at its start. `announced`: what an earlier run told Home Assistant.
+    `diagnostics`: how a bundle of them is made.
     """
 
     settings: Settings
@@ -70,11 +86,13 @@ class _Parts:
     config: EngineConfig
     announced: Announced
     engine: Engine
+    desk: Desk
     meters: Meters
     service: Service
     daemon: Daemon
     client_id: str
     broker: Broker
+    diagnostics: Diagnostics | None
 
     def apply(self, settings: Settings, changes: Changes) -> None:
         """Apply settings that need no restart; raises SettingsError before anything is changed."""
@@ -108,7 +126,7 @@ def _situation(engine: Engine) -> Situation:
     return Situation(waiting=engine.waiting, summary="; ".join((*engine.leaves_work, engine.summary)))
 
 
-def _put_together(settings: Settings, http: httpx.AsyncClient) -> _Parts:
+def _put_together(settings: Settings, http: httpx.AsyncClient, diagnostics: Diagnostics | None) -> _Parts:
     """Make the parts of a bridge; raises SettingsError for what cannot work."""
     state = StateDir(settings.state_dir)
     config = replace(engine_config(settings), instance=secrets.token_hex(6))
@@ -118,8 +136,9 @@ def _put_together(settings: Settings, http: httpx.AsyncClient) -> _Parts:
     accepts = (lambda _given: False) if push is None else push.secrets.accepts
     engine = Engine(config, state.pins(), random.random, accepts, announced)
     service = Service(Notifier(os.environ), lambda: _situation(engine))
-    meters = Meters()
-    daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size, push, meters, service)
+    meters, desk = Meters(), _desk(settings, engine, tokens)
+    daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size, push, meters, service, desk)
+    desk.send = daemon.tell
     client_id = settings.mqtt.client_id or state.client_id()
     link = broker_link(settings, config, announced, broker_tls(settings), client_id)
     return _Parts(
@@ -132,11 +151,13 @@ def _put_together(settings: Settings, http: httpx.AsyncClient) -> _Parts:
         config=config,
         announced=announced,
         engine=engine,
+        desk=desk,
         meters=meters,
         service=service,
         daemon=daemon,
         client_id=client_id,
         broker=Broker(link, daemon.tell, meters),
+        diagnostics=diagnostics,
     )
 
 
@@ -145,14 +166,16 @@ async def run_bridge(
     stopping: asyncio.Event,
     begun: Callable[[Daemon], None] | None = None,
     reload: Reload | None = None,
+    diagnostics: Diagnostics | None = None,
 ) -> None:
     """Run the bridge until `stopping` is set; raises SettingsError for what cannot work.
 
     `begun` is called with the bridge just before it runs. `reload`: how the configuration is read again.
+    `diagnostics`: how a bundle of diagnostics is made.
     """
     certificate = web_certificate(usable(settings))
     async with http_client(settings.uhome.timeout) as http:
-        parts = _put_together(settings, http)
+        parts = _put_together(settings, http, diagnostics)
         daemon = parts.daemon
         logs.get_logger().info(
             "started", version=__version__, broker=settings.mqtt.url, base_topic=settings.mqtt.base_topic
@@ -160,8 +183,7 @@ async def run_bridge(
         if begun is not None:
             begun(daemon)
         beside: list[Work] = [parts.tokens.keep_fresh]
-        if settings.web.enabled:
-            beside += _web_works(settings, _site(parts), certificate)
+        beside += _web_works(parts, certificate)
         if reload is not None:
             beside.append(Reloader(settings, reload, parts.apply, parts.service).run)
         await daemon.run(parts.broker, stopping, beside)
@@ -196,11 +218,24 @@ def _push(settings: Settings) -> PushAddress | None:
     return PushAddress(address=notifications.address, secrets=secrets)
 
 
-def _web_works(settings: Settings, site: Site, certificate: Certificate | None) -> list[Work]:
-    """Give what the web server does as long as the bridge runs."""
-    web, tls = settings.web, None if certificate is None else certificate.context
-    server = WebServer(site_app(site), web.host, web.port, tls, web.trusted_proxies)
-    return [server.run] if certificate is None else [server.run, certificate.keep_fresh]
+def _web_works(parts: _Parts, certificate: Certificate | None) -> list[Work]:
+    """Give what the web servers do as long as the bridge runs: the pages', and one for notifications alone."""
+    settings, tls = parts.settings, None if certificate is None else certificate.context
+    web, listener, receiver = settings.web, settings.notifications.listener, _receiver(parts)
+    works: list[Work] = [] if certificate is None else [certificate.keep_fresh]
+    if web.enabled:
+        site = _site(parts, receiver)
+        works.append(WebServer(site_app(site), web.host, web.port, tls, web.trusted_proxies).run)
+    if listener is not None and receiver is not None:
+        app = notifications_app(receiver)
+        works.append(WebServer(app, *listener, tls, web.trusted_proxies, section="notifications").run)
+    return works
+
+
+def _receiver(parts: _Parts) -> Receiver | None:
+    """Give what takes notifications; None without an address for them."""
+    path, names = parts.settings.notifications.path, light_names(parts.settings)
+    return None if path is None else Receiver(path, parts.accepts, parts.daemon.notify, names=names)
 
 
 def _sources(parts: _Parts, receiver: Receiver | None) -> Sources:
@@ -222,7 +257,22 @@ def _sources(parts: _Parts, receiver: Receiver | None) -> Sources:
     )
 
 
-def _site(parts: _Parts) -> Site:
+def _desk(settings: Settings, engine: Engine, tokens: Tokens) -> Desk:
+    """Say what the console sees."""
+
+    def edges() -> dict[str, Json]:
+        return {
+            "login": tokens.trouble(),
+            "broker": {"connected": engine.broker_connected, "url": settings.mqtt.url},
+            "waiting": list[Json](engine.waiting),
+            "standing_by": "; ".join(engine.leaves_work) or None,
+            "session": settings.web.token is not None,
+        }
+
+    return Desk(topics_of(settings), lambda: engine.shown, edges, lambda: engine.not_at_work, now)
+
+
+def _site(parts: _Parts, receiver: Receiver | None) -> Site:
     """Tell the web pages what they show and do."""
     settings, engine = parts.settings, parts.engine
 
@@ -234,21 +284,22 @@ def _site(parts: _Parts) -> Site:
             push=str(engine.push.status),
         )
 
-    path, names = settings.notifications.path, light_names(settings)
-    receiver = None if path is None else Receiver(path, parts.accepts, parts.daemon.notify, names=names)
-    token = secret(settings.web.token)
-    own = (settings.uhome.redirect_uri, settings.notifications.public_url)
+    notifications = settings.notifications
+    own = (settings.uhome.redirect_uri, None if notifications.listener else notifications.public_url)
     hosts = {*LOCAL_HOSTS, *(urlsplit(url).hostname or "" for url in own if url)}
     client, ledger = oauth_client(settings), parts.ledger
+    name = f"{client.client_id} {settings.mqtt.base_topic} {client.redirect_uri}"
+    guard = Guard(secret(settings.web.token), names=hosts, bridge=name, shared=notifications.by_the_pages)
     return Site(
         logins=Logins(parts.http, client, parts.tokens.store, ended=_log_login, ledger=ledger),
         redirect_uri=settings.uhome.redirect_uri,
         condition=condition,
         metrics=Metrics(parts.meters, _sources(parts, receiver)).exposition,
-        guard=Guard(token),
+        guard=guard,
         # Whoever knows the token is no page of a foreign site.
-        hosts=hosts if token is None else None,
-        receiver=receiver,
+        hosts=None if guard.asks else hosts,
+        receiver=None if notifications.listener else receiver,
+        console=ConsoleSite(desk=parts.desk, guard=guard, diagnostics=parts.diagnostics),
     )
 
 

@@ -11,23 +11,20 @@ from contextlib import asynccontextmanager, suppress
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from uhome2mqtt import logs
 from uhome2mqtt.arrivals import received
 from uhome2mqtt.broker_client import (
     IN_FLIGHT,
-    NEVER_RETAINED,
-    REFUSED,
     SESSION_TAKEN_OVER,
     Link,
-    code_value,
     explained,
     may_speak_another,
     new_client,
     read_into,
     reason_code,
 )
+from uhome2mqtt.broker_subscriptions import Subscriptions
 from uhome2mqtt.events import (
     BridgeHeard,
     BrokerConnected,
@@ -137,14 +134,15 @@ class Broker:
         async with _entered(client):
             self._best = min(self._best, self._protocol)
             retained, complete = (None, True) if self._read else await self._read_back(version)
-            await self._subscribe(client, version)
+            subscriptions = Subscriptions(self._link, client, version)
+            await subscriptions.ask()
             # Not before it is told: what has been read for nobody is read again.
             self._connected, self._read = True, complete
             where = {"host": self._link.host, "port": self._link.port}
             self._log.info("broker_connected", **where, protocol=version, **self._outage.over())
             self._meters.connected()
             self._tell(BrokerConnected(protocol=version, retained=retained))
-            await _until_one_fails(self._receive(client), self._send(client, version))
+            await _until_one_fails(self._receive(client), self._send(client, version), subscriptions.keep_asking())
 
     def _lost(self, problem: aiomqtt.MqttError, failures: int) -> None:
         """Clean up after a connection, and say once for each outage what is wrong."""
@@ -194,26 +192,6 @@ class Broker:
         if self._unread.under_way:
             self._log.info("read_back_done", topics=len(retained), **self._unread.over())
         return retained, True
-
-    async def _subscribe(self, client: aiomqtt.Client, version: str) -> None:
-        link = self._link
-        status = [link.status_topic] if link.status_topic else []
-        for topic in (*link.shared_topics, *link.command_filters, *link.config_filters, *status):
-            if version == "5":
-                commands = topic in link.command_filters
-                # With the flag as published, a command that its sender marks as retained is known even when it is live.
-                # Elsewhere only what changes from now on is of interest.
-                options = SubscribeOptions(
-                    qos=1,
-                    noLocal=True,
-                    retainAsPublished=commands,
-                    retainHandling=0 if commands else NEVER_RETAINED,
-                )
-                codes = await client.subscribe(topic, options=options)
-            else:
-                codes = await client.subscribe(topic, qos=1)
-            if any(code_value(code) >= REFUSED for code in codes):
-                self._log.error("subscription_refused", topic=topic, hint="check the broker's access rules")
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
@@ -284,7 +262,7 @@ async def _entered(client: aiomqtt.Client) -> AsyncIterator[None]:
 
 
 async def _until_one_fails(*work: Coroutine[None, None, None]) -> None:
-    """Run together until one ends; its connection error is raised as it is, not in a group."""
+    """Run together until one fails; its connection error is raised as it is, not in a group."""
     try:
         async with asyncio.TaskGroup() as tasks:
             for coroutine in work:

@@ -165,6 +165,7 @@ def _until_stopped(
 
 def _run(options: argparse.Namespace) -> int:
     from uhome2mqtt.bridge import run_bridge, usable
+    from uhome2mqtt.bundle import bundle_of
     from uhome2mqtt.reload import Reload
 
     settings = _settings(options)
@@ -175,7 +176,7 @@ def _run(options: argparse.Namespace) -> int:
 
     async def run(stopping: asyncio.Event, reloading: asyncio.Event) -> None:
         reload = Reload(asked=reloading, load=lambda: usable(load_again(options.config, os.environ, file)))
-        await run_bridge(settings, stopping, reload=reload)
+        await run_bridge(settings, stopping, reload=reload, diagnostics=bundle_of(file, settings.state_dir))
 
     return _until_stopped(run, reloads=True)
 

@@ -190,7 +190,7 @@ def broker_link(
 def web_certificate(settings: Settings) -> Certificate | None:
     """Load the certificate of the web server; raises SettingsError for one that cannot be used."""
     web = settings.web
-    if not web.enabled or not web.cert_file:
+    if not web.cert_file or not (web.enabled or settings.notifications.listener):
         return None
     try:
         return Certificate(web.cert_file, web.key_file)

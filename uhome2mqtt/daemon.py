@@ -17,9 +17,11 @@ from uhome2mqtt.broker import Broker
 from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud
 from uhome2mqtt.cloud_requests import CloudRequests, PushAddress
+from uhome2mqtt.console import Desk
 from uhome2mqtt.engine import ConfigChanged, Engine
 from uhome2mqtt.errors import CloudError, StorageError
 from uhome2mqtt.events import (
+    Answer,
     Effect,
     Event,
     HealthMeasured,
@@ -29,6 +31,7 @@ from uhome2mqtt.events import (
     MeasureHealth,
     Note,
     NotificationReceived,
+    Now,
     Observe,
     Publish,
     QueryStates,
@@ -89,10 +92,12 @@ class Daemon:
         push: PushAddress | None = None,
         meters: Meters | None = None,
         service: Service | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self._meters = meters or Meters()
         self._engine = engine
         self._service = service
+        self._desk = desk
         self._state = state
         self._ledger = ledger
         self._requests = CloudRequests(cloud, batch_size, push, self.tell, self._supervise)
@@ -188,10 +193,16 @@ class Daemon:
         if isinstance(event, NotificationReceived):
             self._notifications -= 1
         began = time.perf_counter()
-        effects = self._engine.handle(event, now())
+        effects = self._engine.handle(event, moment := now())
         self._meters.turned(event, time.perf_counter() - began)
         for effect in effects:
             self._perform(effect)
+        if self._desk is not None:
+            # Apart: doors must not wait for pages, nor for what is wrong with them.
+            await self._supervise(self._show(self._desk, event, effects, moment))
+
+    async def _show(self, desk: Desk, event: Happening, effects: Sequence[Effect], moment: Now) -> None:
+        desk.turned(event, effects, self._engine.news, moment)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -199,6 +210,9 @@ class Daemon:
                 self._broker.publish(effect)
             case SendCommand() | QueryStates() | ManageUsers() | ListDevices() | RegisterPush() | IdentifyAccount():
                 self._requests.make(effect)
+            case Answer():
+                if self._desk is not None:
+                    self._desk.answered(effect)
             case MeasureHealth():
                 self._measure()
             case Observe():

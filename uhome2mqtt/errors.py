@@ -70,6 +70,10 @@ class ProtocolError(UhomeToMqttError):
     """What arrived is not a message of the U home API."""
 
 
+class DiagnosticsError(UhomeToMqttError):
+    """A bundle of diagnostics that could not be made; the text says why."""
+
+
 class PayloadError(UhomeToMqttError):
     """A command payload that is refused; the text says what was given and what is allowed."""
 

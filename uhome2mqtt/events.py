@@ -159,14 +159,25 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Somebody at the bridge's own pages, who waits for the answer with this number; `private`: for nobody else."""
+
+    number: int
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived:
-    """A message on a command topic; `expiry` is what is left of its MQTT 5 life, in seconds."""
+    """A message on a command topic, or what the bridge's own pages would say there.
+
+    `expiry` is what is left of its MQTT 5 life, in seconds.
+    """
 
     topic: str
     payload: bytes
     retained: bool = False
     expiry: float | None = None
-    reply: Reply | None = None
+    reply: Reply | Asker | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,5 +380,15 @@ class Observe:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Give somebody at the bridge's own pages the answer, as JSON."""
+
+    number: int
+    payload: str
+
+
 CloudEffect: TypeAlias = SendCommand | QueryStates | ManageUsers | ListDevices | RegisterPush | IdentifyAccount
-Effect: TypeAlias = Publish | CloudEffect | MeasureHealth | SavePins | SaveAnnounced | SetLogLevel | Note | Observe
+Effect: TypeAlias = (
+    Publish | Answer | CloudEffect | MeasureHealth | SavePins | SaveAnnounced | SetLogLevel | Note | Observe
+)

@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 from ipaddress import ip_address
+from urllib.parse import quote
 
 from uhome2mqtt.settings import Settings
 
@@ -17,7 +18,11 @@ LARGEST = 4 * 1024 * 1024
 
 def host_of(settings: Settings) -> str:
     """Give the address that leads to the web server from this machine."""
-    host = settings.web.host.strip("[]")
+    return _reachable(settings.web.host)
+
+
+def _reachable(listening: str) -> str:
+    host = listening.strip("[]")
     try:
         address = ip_address(host)
     except ValueError:
@@ -29,9 +34,21 @@ def host_of(settings: Settings) -> str:
 
 def address(settings: Settings) -> str:
     """Give its URL without a path."""
-    host = host_of(settings)
+    return _url(settings, settings.web.host, settings.web.port)
+
+
+def notifications_address(settings: Settings) -> str | None:
+    """Give the URL of the listener that takes notifications alone; None where there is none."""
+    notifications = settings.notifications
+    if notifications.listener is None:
+        return None
+    return _url(settings, *notifications.listener) + quote(notifications.path or "/")
+
+
+def _url(settings: Settings, listening: str, port: int) -> str:
+    host = _reachable(listening)
     scheme = "https" if settings.web.cert_file else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.web.port}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def get(settings: Settings, path: str, seconds: float) -> tuple[int, str]:

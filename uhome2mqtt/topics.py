@@ -199,6 +199,14 @@ class Topics:
             case _:
                 return None
 
+    def parse_result(self, topic: str) -> str | None:
+        """Read a topic of outcomes as the topic level of its device."""
+        match self._levels(topic):
+            case [device, "result"] if device != RESERVED:
+                return device
+            case _:
+                return None
+
     def parse_state(self, topic: str) -> tuple[str, str | None] | None:
         """Read a topic of a device's state as (topic level, key); the key is None for the document."""
         match self._levels(topic):

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from uhome2mqtt.model import CloudStatus, PushView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What an event has changed: of each device that it concerned, the keys that show something else now.
+
+    `bridge`: whether what is told of the bridge itself may have changed. `listed`: whether the list of devices has.
+    """
+
+    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    bridge: bool = False
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

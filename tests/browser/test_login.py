@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.console import without_login
 from tests.support.patience import eventually, free_port
 from tests.support.process import Program
 from tests.support.stage import Stage
@@ -16,21 +13,9 @@ from tests.support.stage import Stage
 pytestmark = pytest.mark.browser
 
 
-@asynccontextmanager
-async def bridge(stage: Stage, redirect_port: int | None = None, **web: Any) -> AsyncIterator[str]:
-    """Run a bridge without a login and give the address of its page."""
-    port = free_port()
-    uri = f"http://localhost:{redirect_port or port}/oauth/callback"
-    running = stage.bridge(uhome={"redirect_uri": uri}, web={"port": port, **web})
-    await running.start()
-    await running.until_logged("web_listening")
-    yield f"http://localhost:{port}/"
-    assert await running.stop() == 0
-
-
 async def test_page(stage: Stage, page: Page) -> None:
-    """The page's button leads through U-tec's login and back to a page that says that the bridge is connected."""
-    async with bridge(stage) as address:
+    """The page's button leads through U-tec's login and on to the console; the login has a page of its own then."""
+    async with without_login(stage) as address:
         await page.goto(address)
         await expect(page.get_by_role("status")).to_contain_text("Nobody has logged in yet")
         await expect(page.get_by_text("/oauth/callback")).to_be_visible()
@@ -39,13 +24,19 @@ async def test_page(stage: Stage, page: Page) -> None:
         await expect(page.get_by_role("status")).to_contain_text("Connected to U home")
         await stage.complete()
         await page.get_by_role("link", name="See how the bridge is doing").click()
-        await expect(page.get_by_role("status")).to_contain_text("The cloud answers")
+        await expect(page.get_by_role("link", name="Front Door", exact=True)).to_be_visible()
         assert page.url == address
+        await page.goto(f"{address}connect")
+        await expect(page.get_by_role("status")).to_contain_text("The cloud answers")
+        await page.get_by_text("Log in again, or with another account").click()
+        await expect(page.get_by_role("link", name="Log in to U home")).to_be_visible()
+        await page.get_by_role("link", name="Go to the house").click()
+        await page.wait_for_url(address)
 
 
 async def test_denied_first(stage: Stage, page: Page) -> None:
     """Who denies the access by mistake is led back to where it starts."""
-    async with bridge(stage) as address:
+    async with without_login(stage) as address:
         await page.goto(f"{address}oauth/start")
         await page.get_by_role("button", name="Deny").click()
         await expect(page.get_by_role("status")).to_contain_text("The login did not work")
@@ -101,7 +92,7 @@ async def allowed_in_vain(page: Page) -> str:
 async def test_browser_elsewhere(stage: Stage, page: Page) -> None:
     """A browser that cannot reach the redirect URI shows an error; its address, pasted on the page, does it."""
     # Nobody listens there: the browser itself says so, as it would on another machine.
-    async with bridge(stage, redirect_port=free_port()) as address:
+    async with without_login(stage, redirect_port=free_port()) as address:
         await page.goto(f"{address}oauth/start")
         shown = await allowed_in_vain(page)
         another = await page.context.new_page()
@@ -115,7 +106,7 @@ async def test_browser_elsewhere(stage: Stage, page: Page) -> None:
 
 async def test_token(stage: Stage, page: Page) -> None:
     """Where the page asks for a token, a wrong one is refused and the right one is asked for once."""
-    async with bridge(stage, host="0.0.0.0", token="token-of-the-pages") as address:
+    async with without_login(stage, host="0.0.0.0", token="token-of-the-pages") as address:
         await page.goto(address)
         for given, seen in (("wrong", "This is not the token"), ("token-of-the-pages", "Not connected to U home")):
             await page.get_by_label("Token of the web pages").fill(given)
@@ -125,4 +116,4 @@ async def test_token(stage: Stage, page: Page) -> None:
         await page.get_by_role("link", name="Log in to U home").click()
         await page.get_by_role("button", name="Allow").click()
         await page.get_by_role("link", name="See how the bridge is doing").click()
-        await expect(page.get_by_role("status")).to_contain_text("Connected to U home")
+        await expect(page.get_by_role("link", name="Front Door", exact=True)).to_be_visible()

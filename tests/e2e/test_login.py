@@ -62,7 +62,8 @@ async def test_from_nothing(stage: Stage) -> None:
         assert "Connected to U home" in await browser.log_in()
         await stage.complete(since)
         await stage.ear.until_event("bridge/event", "authorization_restored", since)
-        assert "The cloud answers" in await browser.page()
+        assert "The cloud answers" in (await browser.http.get("/connect")).text
+        assert "console/app.js" in await browser.page()
         assert (await browser.http.get("/readyz")).json() == {"status": "ready", "reasons": []}
         assert 'uhome2mqtt_cloud_requests_total{kind="list",outcome="ok"} 1.0' in await browser.page("/metrics")
 

@@ -139,7 +139,7 @@ class Receiver:
         return self.deliveries
 
 
-async def eventually(holds: Callable[[], bool | Awaitable[bool]], deadline: float = 15.0) -> None:
+async def eventually(holds: Callable[[], bool | Awaitable[bool]], deadline: float = 60.0) -> None:
     """Wait until something holds; fail when it does not in time."""
     async with asyncio.timeout(deadline):
         while True:

@@ -16,6 +16,8 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # To browsers localhost is as good as https; bridge.lan is the local network, the other name somebody else's.
+    "--host-resolver-rules=MAP bridge.lan 127.0.0.1, MAP rebound.example 127.0.0.1",
 )
 
 expect.set_options(timeout=30_000)

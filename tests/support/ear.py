@@ -76,7 +76,7 @@ class Ear:
         """Give the event types heard on a result or event topic."""
         return [document["event_type"] for document in self.documents(topic, since)]
 
-    async def until(self, topic: str, wanted: Wanted, since: int = 0, deadline: float = 20.0) -> None:
+    async def until(self, topic: str, wanted: Wanted, since: int = 0, deadline: float = 60.0) -> None:
         """Wait until a payload, or one that satisfies a function, has been heard on a topic."""
         fits = wanted if callable(wanted) else wanted.__eq__
         try:
@@ -96,7 +96,7 @@ class Ear:
                 await self._client.publish(self.topic(MARKER), b"", qos=1)
                 await self._marker.wait()
 
-    async def until_event(self, topic: str, wanted: str, since: int = 0, deadline: float = 20.0) -> dict[str, Any]:
+    async def until_event(self, topic: str, wanted: str, since: int = 0, deadline: float = 60.0) -> dict[str, Any]:
         """Wait for an event type on a result or event topic and give its document."""
         await self.until(topic, lambda text: json.loads(text)["event_type"] == wanted, since, deadline)
         return next(found for found in self.documents(topic, since) if found["event_type"] == wanted)
@@ -151,7 +151,7 @@ def properties(**values: Any) -> Properties:
     return made
 
 
-async def held(broker: Server | int, base: str, deadline: float = 20.0) -> Mapping[str, str]:
+async def held(broker: Server | int, base: str, deadline: float = 60.0) -> Mapping[str, str]:
     """Give what the broker retains below a base topic; a marker behind it says that it was all."""
     marker = f"marker/{uuid4()}"
     found: dict[str, str] = {}

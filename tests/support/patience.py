@@ -15,7 +15,7 @@ LOWEST, HIGHEST = 20_000, 32_000
 """Below the ports that the system gives to outgoing connections: nobody takes one while its server restarts."""
 
 
-async def eventually(holds: Callable[[], T], deadline: float = 30.0) -> T:
+async def eventually(holds: Callable[[], T], deadline: float = 60.0) -> T:
     """Wait until something holds and give what it gave; TimeoutError if it does not in time."""
     async with asyncio.timeout(deadline):
         while True:
@@ -24,7 +24,7 @@ async def eventually(holds: Callable[[], T], deadline: float = 30.0) -> T:
             await asyncio.sleep(0.01)
 
 
-def wait_until(holds: Callable[[], bool], deadline: float = 30.0) -> None:
+def wait_until(holds: Callable[[], bool], deadline: float = 60.0) -> None:
     """Do the same outside of an event loop."""
     until = time.monotonic() + deadline
     while not holds():

@@ -120,7 +120,7 @@ class Bridge(Program):
         """Give the log lines of an event."""
         return [line for line in map(_line, self.err) if line.get("event") == event]
 
-    async def until_logged(self, event: str, count: int = 1, deadline: float = 30.0) -> list[dict[str, Any]]:
+    async def until_logged(self, event: str, count: int = 1, deadline: float = 60.0) -> list[dict[str, Any]]:
         """Wait until an event has been logged so many times."""
         try:
             await eventually(lambda: len(self.logged(event)) >= count, deadline)

@@ -91,7 +91,7 @@ class Stage:
         await self.complete(since)
         return bridge
 
-    async def complete(self, since: int = 0, deadline: float = 30.0) -> None:
+    async def complete(self, since: int = 0, deadline: float = 60.0) -> None:
         """Wait until every device has shown its state."""
         for device, key in (
             ("front_door", "lock"),

@@ -239,12 +239,12 @@ async def test_home_tells_of_notifications(cloud_account: Account, tmp_path: Pat
 
 
 async def test_headers(cloud_account: Account, tmp_path: Path) -> None:
-    """No page is kept, framed, or names where the person came from; nothing foreign is loaded."""
+    """No page is kept, framed, or tells other sites where the person came from; nothing foreign is loaded."""
     async with served(cloud_account, tmp_path) as site:
         for path in ("/", "/oauth/start", "/oauth/callback"):
             headers = (await site.http.get(path)).headers
             assert headers["Cache-Control"] == "no-store"
-            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Referrer-Policy"] == "same-origin"
             assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
             assert "unsafe" not in headers["Content-Security-Policy"]
 

@@ -64,6 +64,11 @@ class EntityDescription:
     name: str | None = None
     options: Options = field(default=lambda _device, _known: {})
 
+    @property
+    def example(self) -> str:
+        """Something that the key takes: its first word or, where it takes a range, the end of that."""
+        return ",".join(part.rpartition("…")[2] for part in self.settable[0].split(","))
+
     def exists(self, known: frozenset[Attribute]) -> bool:
         """Tell whether a device with these attributes has this key."""
         return (

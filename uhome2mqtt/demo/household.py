@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from uhome2mqtt import oauth
 from uhome2mqtt.bridge import run_bridge
+from uhome2mqtt.bundle import bundle_of
 from uhome2mqtt.cloud import http_client
 from uhome2mqtt.compose import oauth_client, open_tokens
 from uhome2mqtt.demo.broker import EmbeddedBrokerError, embedded_broker
@@ -26,6 +27,7 @@ from uhome2mqtt.web import listen
 
 MQTT_PORT = 1883
 WEB_HOST, WEB_PORT = "127.0.0.1", 8099
+CONFIG = "config.yaml"
 POLL_INTERVAL = 10
 """Seconds; as often as the bridge may ask, so that things are seen soon."""
 
@@ -51,7 +53,7 @@ pushes what happens. Use a keypad yourself:
 
   curl {cloud}/control/devices/0C:7F:ED:10:00:01 -d '{{"states": {{"st.lock.lockState": "Unlocked"}}}}'
 
-The bridge's own page is at http://localhost:{web}/ (log in there as somebody new to it would).
+The console is at http://localhost:{web}/ : watch, and press Unlock.
 The simulated cloud is at {cloud} (its control interface: {cloud}/control/devices). Ctrl-C ends all.
 """
 
@@ -79,7 +81,8 @@ async def run_demo(
         life = asyncio.create_task(play(cloud))
         clock = asyncio.create_task(_stop_after(seconds, stopping))
         try:
-            await run_bridge(settings, stopping)
+            bundle = bundle_of(directory / CONFIG, settings.state_dir)
+            await run_bridge(settings, stopping, diagnostics=bundle)
         finally:
             life.cancel()
             clock.cancel()
@@ -147,7 +150,7 @@ async def _web_port(port: int | None) -> int:
 
 def _settings(directory: Path, cloud: str, port: int, web: int) -> Settings:
     """Configure the bridge like a user would, in a file; neither a file nor the environment of the user's counts."""
-    config = directory / "config.yaml"
+    config = directory / CONFIG
     document = {
         "uhome": {
             "client_id": "demo",

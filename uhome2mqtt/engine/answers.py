@@ -9,7 +9,7 @@ from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.members import TAKES
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import Publish, Reply
+from uhome2mqtt.events import Asker, Publish, Reply
 from uhome2mqtt.model import Json, masked, quoted
 
 LONGEST_ERROR = 2000
@@ -40,7 +40,7 @@ class Request:
     latest: float
     members: dict[str, Json] = field(default_factory=dict, repr=False)
     transaction: Json = None
-    reply: Reply | None = None
+    reply: Reply | Asker | None = None
     about: str = ""
 
 
@@ -76,11 +76,11 @@ def refuse(
 def _publish(turn: Turn, config: EngineConfig, request: Request, said: dict[str, Json], private: Json) -> None:
     said = {**said, "transaction": request.transaction}
     whole = said if private is None else {**said, "data": private}
-    public, reply, topic = said, request.reply, config.topics.bridge_response(request.name)
-    if reply is None or reply.topic == topic:
-        # Where all can read it, a response topic makes nothing private.
-        public = whole if config.reveal_codes else said
-    correlation = reply.correlation if reply is not None and reply.topic == topic else None
+    reply, topic = request.reply, config.topics.bridge_response(request.name)
+    here = isinstance(reply, Reply) and reply.topic == topic
+    # Where all can read it, a response topic makes nothing private.
+    public = whole if config.reveal_codes and (reply is None or here) else said
+    correlation = reply.correlation if isinstance(reply, Reply) and here else None
     turn.emit(Publish(topic=topic, payload=dump(public), retain=False, correlation=correlation))
-    if reply is not None and reply.topic != topic:
-        turn.emit(Publish(topic=reply.topic, payload=dump(whole), retain=False, correlation=reply.correlation))
+    if reply is not None and not here:
+        turn.answer(reply, dump(said if isinstance(reply, Asker) and not reply.private else whole))

@@ -8,11 +8,13 @@ from dataclasses import replace
 from uhome2mqtt.engine import company, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, REASSERT, House
 from uhome2mqtt.engine.presence import Role
+from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.read_back import elsewhere, forgotten, owners, pins_of
 from uhome2mqtt.engine.response_topics import is_usable
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish
+from uhome2mqtt.events import Asker, BrokerConnected, MessageReceived, Publish, Reply
+from uhome2mqtt.model import Json
 from uhome2mqtt.topics import RequestTopic, SetTopic, Topics
 
 BIRTH_DELAY = (0.5, 5.0)
@@ -61,10 +63,19 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     topic = house.config.topics.parse_command(event.topic)
     if not house.presence.works:
         turn.note("debug", "left_to_other_bridge", topic=event.topic)
+        if isinstance(event.reply, Asker):
+            # Nobody else has heard it.
+            left: dict[str, Json] = {
+                "status": "error",
+                "data": {},
+                "error": f"STANDING_BY: {company.WHY}",
+                "transaction": None,
+            }
+            turn.answer(event.reply, dump(left))
         return
     if topic is None or house.reception.is_echo(turn, event, topic, house.info["mqtt_protocol"]):
         return
-    if event.reply is not None and not is_usable(house, event.reply.topic):
+    if isinstance(event.reply, Reply) and not is_usable(house, event.reply.topic):
         turn.note("warning", "response_topic_ignored", topic=event.topic, response_topic=event.reply.topic)
         event = replace(event, reply=None)
     if isinstance(topic, RequestTopic):

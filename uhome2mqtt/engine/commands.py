@@ -17,7 +17,7 @@ from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import failure_of_code
-from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Observe, Publish, Reply, SendCommand
+from uhome2mqtt.events import Asker, CommandAnswered, CommandFailed, Now, Observe, Publish, Reply, SendCommand
 from uhome2mqtt.model import (
     Attribute,
     DeviceError,
@@ -316,13 +316,13 @@ class Commands:
         publish_result(turn, self._config.topics.result(node.level), document, reply)
 
 
-def publish_result(turn: Turn, topic: str, document: dict[str, Json], reply: Reply | None) -> None:
+def publish_result(turn: Turn, topic: str, document: dict[str, Json], reply: Reply | Asker | None) -> None:
     """Publish an outcome on its topic and, where the sender wants an answer, there too."""
     payload = dump(document)
     turn.outcomes.append(str(document["event_type"]))
     turn.emit(Publish(topic=topic, payload=payload, retain=False))
     if reply is not None:
-        turn.emit(Publish(topic=reply.topic, payload=payload, retain=False, correlation=reply.correlation))
+        turn.answer(reply, payload)
 
 
 def _unmet(command: Pending, node: Node) -> str:

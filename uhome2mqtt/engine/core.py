@@ -49,10 +49,12 @@ from uhome2mqtt.engine.house import (
     House,
 )
 from uhome2mqtt.engine.presence import Role
+from uhome2mqtt.engine.shown import Shown
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.engine.vitals import vitals
 from uhome2mqtt.events import (
     AccountIdentified,
+    Asker,
     BridgeHeard,
     BrokerConnected,
     BrokerDisconnected,
@@ -84,7 +86,7 @@ from uhome2mqtt.events import (
     UsersFailed,
 )
 from uhome2mqtt.model import Announced, CloudStatus, Pin, PushView, Source
-from uhome2mqtt.vitals import Vitals
+from uhome2mqtt.vitals import News, Vitals
 
 MOST_HELD = 100
 """Messages that are kept until it is known which bridge works, the newest."""
@@ -101,6 +103,8 @@ class Engine:
         accepts: Callable[[str], bool] = lambda _given: False,
         announced: Announced | None = None,
     ) -> None:
+        self.news = News()
+        """What the last event has changed."""
         self._held: list[tuple[float, MessageReceived | ConfigCleared]] = []
         self._house = House(config, pins, chance, accepts, announced or Announced())
 
@@ -130,7 +134,7 @@ class Engine:
         house = self._house
         reasons: tuple[str, ...] = () if self.broker_connected else ("the broker is not connected",)
         if house.presence.role is Role.ASKING:
-            reasons += (f"whether another bridge is at work on {house.config.topics.base} is not known yet",)
+            reasons += self.not_at_work
         if self.listed:
             return reasons
         login = f"; {house.config.login_hint}" if house.cloud.status is CloudStatus.UNAUTHORIZED else ""
@@ -142,6 +146,13 @@ class Engine:
         if self._house.presence.role is not Role.STANDING_BY:
             return ()
         return (f"another bridge is at work on {self._house.config.topics.base}; this one stands by",)
+
+    @property
+    def not_at_work(self) -> tuple[str, ...]:
+        """Why this bridge executes nothing now, in words; else empty."""
+        if self._house.presence.role is not Role.ASKING:
+            return self.leaves_work
+        return (f"whether another bridge is at work on {self._house.config.topics.base} is not known yet",)
 
     @property
     def summary(self) -> str:
@@ -167,6 +178,11 @@ class Engine:
             poll_interval=self._house.interval,
         )
 
+    @property
+    def shown(self) -> Shown:
+        """What there is to be seen by whoever looks at the bridge itself."""
+        return Shown(self._house)
+
     def vitals(self, now: Now) -> Vitals:
         """Say how the bridge is doing; takes a look at every device."""
         return vitals(self._house, now, self.push)
@@ -174,6 +190,7 @@ class Engine:
     def handle(self, event: Event | ConfigChanged, now: Now) -> list[Effect]:
         """Take one event in and tell what is to be done: what is retained first, then the outcomes."""
         turn, role = Turn(now), self._house.presence.role
+        self.news = News()
         if role is Role.ASKING and isinstance(event, MessageReceived | ConfigCleared):
             self._held = [*self._held, (now.monotonic, event)][-MOST_HELD:]
             return []
@@ -184,18 +201,23 @@ class Engine:
         cloud_health.follow_interval(self._house, turn)
         health.follow(self._house, turn, before)
         effects = [*self._house.project(turn), *turn.effects]
+        self.news = News(devices=turn.changes, bridge=turn.bridge_touched, listed=turn.list_changed)
         if isinstance(event, NotificationReceived) and event.received is not None:
             _mark_last(effects, event.received)
         silent = role is self._house.presence.role is Role.STANDING_BY
         return [each for each in effects if self._is_quiet(each)] if silent else effects
 
     def _release(self, turn: Turn) -> None:
-        """Take what was kept until it was known who works; if another bridge does, it has had all that as well."""
+        """Take what was kept until it was known who works; if another bridge does, it has had all that as well.
+
+        Not so what came from the bridge's own pages, which is answered.
+        """
         if self._house.presence.role is Role.ASKING:
             return
         held, self._held = self._held, []
-        for at, event in held if self._house.presence.works else ():
-            self._take(turn, _aged(event, turn.now.monotonic - at))
+        for at, event in held:
+            if self._house.presence.works or _is_ours(event):
+                self._take(turn, _aged(event, turn.now.monotonic - at))
 
     def _is_quiet(self, effect: Effect) -> bool:
         """Tell whether a bridge that leaves the work to another one may do something."""
@@ -297,6 +319,11 @@ def _mark_last(effects: list[Effect], caused_at: float) -> None:
         if isinstance(effect, Publish):
             effects[index] = replace(effect, caused_at=caused_at)
             return
+
+
+def _is_ours(event: MessageReceived | ConfigCleared) -> bool:
+    """Tell whether something came from the bridge's own pages."""
+    return isinstance(event, MessageReceived) and isinstance(event.reply, Asker)
 
 
 def _aged(event: MessageReceived | ConfigCleared, seconds: float) -> MessageReceived | ConfigCleared:

@@ -263,10 +263,15 @@ class House:
         owners = sorted(turn.touched)
         for device_id in owners:
             node = self.registry.nodes.get(device_id)
-            publishes += self.retained.update(device_id, {} if node is None else self.due_topics(node, turn.now))
+            due = {} if node is None else self.due_topics(node, turn.now)
+            turn.changes[device_id] = self._changed_keys(device_id, due)
+            publishes += self.retained.update(device_id, due)
         if turn.bridge_touched:
             owners.insert(0, BRIDGE)
-            publishes += self.retained.update(BRIDGE, self.bridge_topics())
+            told = self.bridge_topics()
+            devices = self.config.topics.bridge_devices
+            turn.list_changed = told.get(devices) != self.retained.desired(BRIDGE).get(devices)
+            publishes += self.retained.update(BRIDGE, told)
         if turn.everything_asserted:
             first += self.retained.assert_all()
             self.arriving = True
@@ -282,6 +287,21 @@ class House:
         if turn.pins_touched:
             turn.emit(SavePins(pins=dict(self.registry.pins)))
         return first + sorted(publishes, key=configs_first)
+
+    def _changed_keys(self, device_id: str, due: Mapping[str, str]) -> dict[str, str]:
+        """Give the keys of a device that are to show something else than before, under whatever topic that was."""
+        before = self._keys(self.retained.desired(device_id))
+        return {key: payload for key, payload in self._keys(due).items() if before.get(key) != payload}
+
+    def _keys(self, topics: Mapping[str, str]) -> dict[str, str]:
+        """Take the keys out of the topics of one device."""
+        start = f"{self.config.topics.base}/"
+        depth = start.count("/") + 1
+        return {
+            topic.rpartition("/")[2]: payload
+            for topic, payload in topics.items()
+            if topic.startswith(start) and topic.count("/") == depth
+        }
 
     def repeat_configs(self, turn: Turn) -> None:
         """Publish once more what Home Assistant may have missed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from uhome2mqtt.catalogue import Intent
-from uhome2mqtt.events import Now, Reply
+from uhome2mqtt.events import Asker, Now, Reply
 from uhome2mqtt.model import Attribute, Command, Json, Outcome, Report, Source, canonical
 
 CONFIRM_AFTER = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 22.0, 35.0, 56.0)
@@ -49,7 +49,7 @@ class Pending:
     deadline: float
     transition: str | None
     transaction: Json = None
-    reply: Reply | None = None
+    reply: Reply | Asker | None = None
     phase: Phase = Phase.QUEUED
     part: int = 0
     attempts: int = 0

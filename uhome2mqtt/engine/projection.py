@@ -61,7 +61,7 @@ def project_bridge(
     if health is not None:
         projected[topics.bridge_health] = dump(dict(health))
     if nodes is not None:
-        projected[topics.bridge_devices] = dump([_listed(node, excluded) for node in nodes])
+        projected[topics.bridge_devices] = dump([listed(node, excluded) for node in nodes])
     return projected
 
 
@@ -87,7 +87,7 @@ def document_of(node: Node, pending: Iterable[Pending], stale_after: float, now:
     }
 
 
-def _listed(node: Node, excluded: Mapping[str, frozenset[str]]) -> dict[str, Json]:
+def listed(node: Node, excluded: Mapping[str, frozenset[str]]) -> dict[str, Json]:
     """Describe a device in `bridge/devices`."""
     device = node.device
     return {

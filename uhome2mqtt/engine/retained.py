@@ -55,6 +55,10 @@ class Retained:
         """Take note that somebody else has cleared a config topic."""
         self._configs.pop(topic, None)
 
+    def desired(self, owner: str) -> Mapping[str, str]:
+        """Give what an owner wants retained."""
+        return self._desired.get(owner, {})
+
     def update(self, owner: str, desired: Mapping[str, str]) -> list[Publish]:
         """Replace what an owner wants retained, and give the clears; what is to be published is left to `say`."""
         held = self._desired.get(owner, {})

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from uhome2mqtt.events import Effect, Note, Now, Publish
+from uhome2mqtt.events import Answer, Asker, Effect, Note, Now, Publish, Reply
 from uhome2mqtt.model import Json
 
 
 class Turn:
-    """Collects what an event leads to: effects, outcomes, and the devices whose projection may have changed."""
+    """Collects what an event leads to: effects, outcomes, and the devices whose projection may have changed.
+
+    `changes`: of these devices, the keys that show something else now, with their payloads. `list_changed`: whether
+    something else is told in the list of devices.
+    """
 
     def __init__(self, now: Now) -> None:
         self.now = now
@@ -18,6 +22,8 @@ class Turn:
         self.effects: list[Effect] = []
         self.outcomes: list[str] = []
         self.touched: set[str] = set()
+        self.changes: dict[str, dict[str, str]] = {}
+        self.list_changed = False
         self.bridge_touched = False
         self.pins_touched = False
         self.everything_asserted = False
@@ -25,6 +31,13 @@ class Turn:
 
     def emit(self, effect: Effect) -> None:
         self.effects.append(effect)
+
+    def answer(self, to: Reply | Asker, payload: str) -> None:
+        """Send an answer to the one who asked."""
+        if isinstance(to, Asker):
+            self.emit(Answer(number=to.number, payload=payload))
+        else:
+            self.emit(Publish(topic=to.topic, payload=payload, retain=False, correlation=to.correlation))
 
     def touch(self, device_id: str) -> None:
         self.touched.add(device_id)

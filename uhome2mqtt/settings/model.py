@@ -30,7 +30,7 @@ from uhome2mqtt.settings.sections import (
     about,
 )
 from uhome2mqtt.settings.types import Allowed, FilePath, Text, format_duration
-from uhome2mqtt.settings.urls import path_of
+from uhome2mqtt.settings.urls import path_of, same_listener
 from uhome2mqtt.uhome.lights import parse_state
 
 if TYPE_CHECKING:
@@ -43,9 +43,24 @@ if TYPE_CHECKING:
 
 SYSTEM_STATE = Path("/var/lib/uhome2mqtt")
 OWN_PATHS = frozenset(
-    {"/session", "/oauth/start", "/oauth/status", "/oauth/callback", "/healthz", "/readyz", "/metrics"}
+    {
+        "/connect",
+        "/api/house",
+        "/api/time",
+        "/api/events",
+        "/api/diagnostics",
+        "/session",
+        "/session/end",
+        "/oauth/start",
+        "/oauth/status",
+        "/oauth/callback",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
 )
 """What the bridge's web server answers itself; the first page takes no POST, notifications may share its path."""
+OWN_BELOW = ("/api/devices/", "/api/requests/", "/console/")
 CONFLICTS = "conflicts"
 """Type of the validation error that carries all contradictions as values of `Conflict`."""
 
@@ -127,6 +142,7 @@ def _conflicts(settings: Settings) -> Iterator[Conflict]:
     yield from _unknown_words(settings.commands)
     yield from _shared_topics(settings.devices)
     yield from _push_conflicts(settings)
+    yield from _listener_conflicts(settings)
     yield from _light_conflicts(settings.lights)
     if settings.mqtt.key_file and not settings.mqtt.cert_file:
         yield ("mqtt", "key_file"), "it needs mqtt.cert_file", (("mqtt", "cert_file"),)
@@ -166,10 +182,23 @@ def _push_conflicts(settings: Settings) -> Iterator[Conflict]:
         return
     if not notifications.allow_http and not str(notifications.public_url).lower().startswith("https:"):
         yield key, "it is not https, and notifications.allow_http is false", (("notifications", "allow_http"),)
-    own = (OWN_PATHS | {path_of(settings.uhome.redirect_uri)}) - {"/"}
-    if settings.web.enabled and notifications.path in own:
-        reason = f"the bridge's web server uses the path {notifications.path} itself"
-        yield key, reason, (("uhome", "redirect_uri"), ("web", "enabled"))
+    path, own = notifications.path, (OWN_PATHS | {path_of(settings.uhome.redirect_uri)}) - {"/"}
+    if settings.web.enabled and notifications.listener is None and (path in own or path.startswith(OWN_BELOW)):
+        reason = f"the bridge's web server uses the path {path} itself"
+        yield key, reason, (("uhome", "redirect_uri"), ("web", "enabled"), ("notifications", "port"))
+
+
+def _listener_conflicts(settings: Settings) -> Iterator[Conflict]:
+    notifications, web = settings.notifications, settings.web
+    host, port, address = (("notifications", name) for name in ("host", "port", "public_url"))
+    if notifications.host and notifications.port is None:
+        yield host, "it needs notifications.port", (port,)
+    if notifications.listener is None:
+        return
+    if notifications.public_url is None:
+        yield port, "it needs notifications.public_url, without which nobody sends anything there", (address,)
+    if web.enabled and web.port == notifications.port and same_listener(web.host, notifications.listener[0]):
+        yield port, f"it is the address of the pages ({web.host}:{web.port}) as well", (host, ("web", "port"))
 
 
 def _light_conflicts(lights: Lights) -> Iterator[Conflict]:

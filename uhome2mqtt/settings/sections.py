@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_serializer
 
@@ -34,6 +34,7 @@ from uhome2mqtt.settings.urls import (
 from uhome2mqtt.uhome.lights import COLOR_TEMP_COMMAND, COLOR_TEMP_STATE, RGB_COMMAND, RGB_STATE
 
 PUSH_HEALTHY_AT_LEAST = 300.0
+LISTENER_HOST = "127.0.0.1"
 
 
 def about(
@@ -234,6 +235,19 @@ class Notifications(Section):
     rotate_every: Annotated[float, Duration(3600, 2592000)] = Field(
         86400.0, description="Time after which the cloud is given a new secret"
     )
+    host: Text | None = Field(
+        None,
+        description="Address on which notifications.port listens; it needs no web.token, whatever it is",
+        json_schema_extra=about(sample=LISTENER_HOST, default=f"{LISTENER_HOST}, where notifications.port is given"),
+    )
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port that takes notifications and nothing else, so that it can be published without the pages; "
+        "without it they come in by web.port",
+        json_schema_extra=about(sample=8098),
+    )
 
     @field_serializer("public_url", when_used="json-unless-none")
     def _without_key(self, url: str) -> str:
@@ -244,6 +258,21 @@ class Notifications(Section):
     def path(self) -> str | None:
         """Where the bridge's own web server takes notifications."""
         return None if self.public_url is None else path_of(self.public_url)
+
+    @property
+    def listener(self) -> tuple[str, int] | None:
+        """Where a listener of its own takes them; None: the web server does."""
+        return None if self.port is None else (self.host or LISTENER_HOST, self.port)
+
+    @property
+    def by_the_pages(self) -> bool:
+        """Whether somebody passes on what comes from elsewhere, to the port of the pages: that may be more than this.
+
+        A webhook brings notifications over MQTT, and a loopback address is for this machine.
+        """
+        url = self.public_url
+        own_road = url is None or PLACEHOLDER in url or is_loopback(urlsplit(url).hostname or "")
+        return not own_road and self.listener is None
 
     def address(self, secret: str) -> str:
         """Give the URL that the cloud is told."""

@@ -21,6 +21,7 @@ _NO_PORT = re.compile(r"^([^:/?#\[]*:)(?![0-9]+(?:[/?#]|\Z)).*", re.DOTALL)
 _BRACES = re.compile(r"[{}]")
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 LONGEST_ADDRESS = 50
+LOCALHOST = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,19 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback
+
+
+def same_listener(one: str, other: str) -> bool:
+    """Tell whether two hosts cannot be listened on with one port: equal ones, and all addresses with any."""
+    hosts = {host.casefold().strip("[]") for host in (one, other)}
+    return len(hosts) == 1 or hosts <= LOCALHOST or any(map(_is_everywhere, hosts))
+
+
+def _is_everywhere(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def without_credentials(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from uhome2mqtt.web.app import LOCAL_HOSTS, NAME, Condition, Site, callback_app, site_app
+from uhome2mqtt.web.app import NAME, Condition, Site, callback_app, notifications_app, site_app
 from uhome2mqtt.web.certificates import Certificate
-from uhome2mqtt.web.guard import Guard
+from uhome2mqtt.web.console import ConsoleSite
+from uhome2mqtt.web.guard import LOCAL_HOSTS, Guard
 from uhome2mqtt.web.receiver import Receiver
 from uhome2mqtt.web.server import WebServer, listen, not_listening, serving
 
@@ -13,6 +14,7 @@ __all__ = [
     "NAME",
     "Certificate",
     "Condition",
+    "ConsoleSite",
     "Guard",
     "Receiver",
     "Site",
@@ -20,6 +22,7 @@ __all__ = [
     "callback_app",
     "listen",
     "not_listening",
+    "notifications_app",
     "serving",
     "site_app",
 ]

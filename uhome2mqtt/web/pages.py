@@ -63,8 +63,38 @@ NOTIFICATIONS = {
 """By how far they can be relied on: what that means."""
 
 
-def home(redirect_uri: str, trouble: str | None, cloud: str, push: str = "disabled") -> str:
-    """Show whether the account is connected, and how to connect it; `trouble`: why it is not."""
+ELSEWHERE = (
+    "The console is for this machine only: open it there, by http://localhost and the port of the bridge. To use it"
+    " from elsewhere, or through a proxy, set web.token in the configuration."
+)
+"""What somebody is told who comes from elsewhere where there is no token."""
+
+SHARED = (
+    "The console needs web.token here, or notifications.port: notifications come in by the port of these pages, and the"
+    " proxy that passes them on could pass on everything else as well."
+)
+"""What somebody is told where notifications come in by the port of the pages, and there is no token."""
+
+FOREIGN = (
+    "The request comes from a page of another site, as far as the bridge can see. If it was this page: let the reverse"
+    " proxy before the bridge pass on the Host header as the browser sends it, with the port."
+)
+"""What is said where a request may have been forged by a page of another site."""
+
+
+def closed(*, shared: bool) -> str:
+    """Say why somebody may not see the console, where there is no token."""
+    return SHARED if shared else ELSEWHERE
+
+
+def home(
+    redirect_uri: str, trouble: str | None, cloud: str, push: str = "disabled", hint: str = "", *, inside: bool = False
+) -> str:
+    """Show whether the account is connected, and how to connect it; `trouble`: why it is not.
+
+    `hint`: what else there is to say, as to somebody who may not see the console. `inside`: the first page is the
+    console.
+    """
     if trouble is None and cloud in CLOUD:
         state, more = _state(*CLOUD[cloud]), ("Log in again, or with another account", "")
     else:
@@ -74,7 +104,9 @@ def home(redirect_uri: str, trouble: str | None, cloud: str, push: str = "disabl
     if more is not None:
         steps = f"<details><summary>{more[0]}</summary>{steps}</details>"
     notifications = f'<p class="small">Notifications: {escape(NOTIFICATIONS.get(push, push))}</p>'
-    return _page("uhome2mqtt", state + notifications + steps)
+    said = f'<p class="small">{escape(hint)}</p>' if hint else ""
+    way = '<p><a href="./">Go to the house</a></p>' if inside else ""
+    return _page("uhome2mqtt", state + notifications + said + way + steps)
 
 
 def done(home_link: str | None) -> str:
@@ -100,6 +132,11 @@ def not_kept(why: str, home_link: str | None) -> str:
     following = "The bridge uses the login all the same and tries again to keep it."
     text = f"{why}. {following if home_link else 'It is lost with the command that asked for it.'}"
     return _page("Connected for now", _state("fair", "Connected, but the login cannot be kept", text))
+
+
+def foreign() -> str:
+    """Tell why a request was refused that a page of another site may have forged."""
+    return _page("Refused", _state("bad", "This was not taken", FOREIGN))
 
 
 def token_form(problem: str = "") -> str:

@@ -80,15 +80,15 @@ async def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def not_listening(problem: OSError) -> tuple[str, str]:
-    """Say why `listen` has failed, and what to change."""
+def not_listening(problem: OSError, section: str = "web") -> tuple[str, str]:
+    """Say why `listen` has failed, and what to change; `section`: where the configuration has host and port."""
     if isinstance(problem, socket.gaierror) or problem.errno is None:
-        return problem.strerror or str(problem), "choose another web.host"
+        return problem.strerror or str(problem), f"choose another {section}.host"
     # asyncio's and the library's own words repeat the address.
     why = os.strerror(problem.errno)
     if problem.errno in _ABSENT:
-        return why, "this machine has no such address: choose another web.host"
-    return why, "free the port, or choose another web.port"
+        return why, f"this machine has no such address: choose another {section}.host"
+    return why, f"free the port, or choose another {section}.port"
 
 
 @asynccontextmanager
@@ -127,7 +127,10 @@ async def serving(
 
 
 class WebServer:
-    """The web server of a bridge; an address that is taken is waited for, and nothing else waits for that."""
+    """A web server of a bridge; an address that is taken is waited for, and nothing else waits for that.
+
+    `section`: where the configuration has its host and port.
+    """
 
     def __init__(
         self,
@@ -136,8 +139,10 @@ class WebServer:
         port: int,
         tls: ssl.SSLContext | None = None,
         trusted_proxies: Sequence[str] = (),
+        section: str = "web",
     ) -> None:
         self._app = app
+        self._section = section
         self._host = host
         self._port = port
         self._tls = tls
@@ -148,8 +153,10 @@ class WebServer:
     async def run(self) -> None:
         """Listen and serve for ever."""
         sockets = await self._listen()
-        where = {"host": self._host, "port": sockets[0].getsockname()[1], "tls": self._tls is not None}
-        self._log.info("web_listening", **where, **self._outage.over())
+        port, tls = sockets[0].getsockname()[1], self._tls is not None
+        self._log.info(
+            "web_listening", section=self._section, host=self._host, port=port, tls=tls, **self._outage.over()
+        )
         async with serving(self._app, sockets, self._tls, self._trusted_proxies) as task:
             await asyncio.wait([task])
 
@@ -159,9 +166,10 @@ class WebServer:
                 return await listen(self._host, self._port)
             except OSError as problem:
                 say = self._log.debug if self._outage.lasts() else self._log.error
-                why, mend = not_listening(problem)
+                why, mend = not_listening(problem, self._section)
                 say(
                     "web_not_listening",
+                    section=self._section,
                     host=self._host,
                     port=self._port,
                     why=why,

@@ -1,0 +1,173 @@
+"""What devices have reported and what became of commands in the last hours: kept in memory, and bounded."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from uhome2mqtt.events import Now
+from uhome2mqtt.model import Json, Report, Source
+
+KEPT = timedelta(hours=24)
+MOST, TOGETHER = 200, 40_000
+"""Entries of one device, and of all together."""
+LONGEST = 256
+"""Characters of a text in an outcome: whoever commands chooses how long its transaction and its payload are."""
+UNTOLD = frozenset({"last_reported"})
+"""Keys that change with every report."""
+TELLING = ("lock", "door", "switch", "light")
+"""Keys of which it is told since when they have been what they are."""
+UNKNOWN = "None"
+IN_BETWEEN = frozenset({"LOCKING", "UNLOCKING"})
+
+
+@dataclass(slots=True, kw_only=True)
+class _Entry:
+    """One entry of a timeline, and when it came last; equal reports in a row share one."""
+
+    at: Now
+    until: Now
+    shown: dict[str, Json]
+    count: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Course:
+    """What is remembered of one device; `standing`: what keys in `TELLING` show, `since` when where that is known."""
+
+    entries: deque[_Entry] = field(default_factory=deque)
+    report: dict[str, Json] | None = None
+    outcome: Mapping[str, Json] | None = None
+    standing: dict[str, str] = field(default_factory=dict)
+    since: dict[str, Json] = field(default_factory=dict)
+
+
+class Chronicle:
+    """The timelines of all devices, by their ids."""
+
+    def __init__(self) -> None:
+        self._courses: dict[str, _Course] = {}
+        self._count = 0
+
+    def reported(self, report: Report, source: Source, changes: Mapping[str, str], now: Now) -> None:
+        """Take a report in, and what it changed: keys with their payloads."""
+        course = self._course(report.device_id)
+        error: Json = None
+        if report.error is not None:
+            error = {"code": report.error.code, "message": report.error.message}
+        states: dict[str, Json] = {str(name): value for name, value in report.states.items()}
+        course.report = {"at": now.stamp, "source": str(source), "states": states, "error": error}
+        told = _told(changes)
+        shown: dict[str, Json] = {"what": "report", "source": str(source), "states": told}
+        if report.error is not None:
+            shown["error"] = report.error.code
+        self._stand(course, told, now)
+        last = course.entries[-1] if course.entries else None
+        if last is not None and not told and _is_alike(last.shown, shown):
+            last.until, last.count = now, last.count + 1
+        else:
+            self._add(course, shown, now)
+
+    def changed(self, device_id: str, changes: Mapping[str, str], now: Now) -> None:
+        """Take in what has changed though no report has come: states go out of date, commands are under way."""
+        course, told = self._course(device_id), _told(changes)
+        self._stand(course, told, now)
+        if told:
+            self._add(course, {"what": "change", "states": told}, now)
+
+    def ended(self, device_id: str, outcome: Mapping[str, Json], now: Now) -> None:
+        """Take in what became of a command, as on the device's `result` topic; all but the first are final."""
+        course = self._course(device_id)
+        course.outcome = {name: _cut(value) for name, value in outcome.items()}
+        self._add(course, {"what": "outcome", **course.outcome}, now)
+
+    def keep(self, device_ids: Iterable[str]) -> None:
+        """Forget all devices but these."""
+        self._courses = {each: self._courses[each] for each in device_ids if each in self._courses}
+        self._count = sum(len(course.entries) for course in self._courses.values())
+
+    def recent(self, device_id: str) -> Mapping[str, Json] | None:
+        """Give the newest outcome of a device."""
+        course = self._courses.get(device_id)
+        return None if course is None else course.outcome
+
+    def since(self, device_id: str) -> dict[str, Json]:
+        """Tell since when keys show what they show, but for those that have done so since nothing was known."""
+        course = self._courses.get(device_id)
+        return {} if course is None else dict(course.since)
+
+    def report(self, device_id: str) -> dict[str, Json] | None:
+        """Give the last report of a device in the cloud's own words."""
+        course = self._courses.get(device_id)
+        return None if course is None else course.report
+
+    def timeline(self, device_id: str, now: Now) -> list[Json]:
+        """Give what is remembered of a device, the oldest first."""
+        course = self._courses.get(device_id)
+        if course is None:
+            return []
+        self._forget(course, now)
+        return [_written(entry) for entry in course.entries]
+
+    def _course(self, device_id: str) -> _Course:
+        return self._courses.setdefault(device_id, _Course())
+
+    def _add(self, course: _Course, shown: dict[str, Json], now: Now) -> None:
+        course.entries.append(_Entry(at=now, until=now, shown=shown))
+        self._count += 1
+        self._shorten(course, MOST)
+        self._forget(course, now)
+        if self._count > TOGETHER:
+            # By half, so that it need not be done again soon.
+            most = max(1, TOGETHER // 2 // len(self._courses))
+            for each in self._courses.values():
+                self._shorten(each, most)
+
+    def _forget(self, course: _Course, now: Now) -> None:
+        entries, oldest = course.entries, now.monotonic - KEPT.total_seconds()
+        while entries and entries[0].until.monotonic < oldest:
+            self._shorten(course, len(entries) - 1)
+
+    def _shorten(self, course: _Course, most: int) -> None:
+        while len(course.entries) > most:
+            course.entries.popleft()
+            self._count -= 1
+
+    def _stand(self, course: _Course, told: Mapping[str, Json], now: Now) -> None:
+        """Take note of a change between two states that were both reported."""
+        for key in TELLING:
+            payload = told.get(key)
+            if not isinstance(payload, str) or payload in IN_BETWEEN or payload == course.standing.get(key):
+                continue
+            was = course.standing.pop(key, None)
+            course.since.pop(key, None)
+            if payload == UNKNOWN:
+                continue
+            course.standing[key] = payload
+            if was is not None:
+                course.since[key] = now.stamp
+
+
+def _told(changes: Mapping[str, str]) -> dict[str, Json]:
+    return {key: payload for key, payload in changes.items() if key not in UNTOLD}
+
+
+def _is_alike(last: Mapping[str, Json], shown: Mapping[str, Json]) -> bool:
+    """Tell whether a report that changed nothing belongs to the one before: it came in the same way."""
+    return all(last.get(name) == shown.get(name) for name in ("what", "source", "error"))
+
+
+def _cut(value: Json) -> Json:
+    """Keep of a long text its beginning; of anything else that is long, the beginning of its JSON."""
+    if isinstance(value, dict | list):
+        text = json.dumps(value, ensure_ascii=False)
+        return value if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return f"{value[:LONGEST]}…" if isinstance(value, str) and len(value) > LONGEST else value
+
+
+def _written(entry: _Entry) -> dict[str, Json]:
+    times: dict[str, Json] = {"at": entry.at.stamp, "until": entry.until.stamp, "count": entry.count}
+    return {**times, **entry.shown}
