@@ -502,6 +502,34 @@ async def test_child_ends(broker: EmbeddedBroker) -> None:
         assert again.port == other.port
 
 
+@pytest.mark.parametrize("what", [signal.SIGSTOP, signal.SIGKILL], ids=["hangs", "ends"])
+async def test_child_is_replaced(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, what: signal.Signals) -> None:
+    """In the place of a child that answers nobody, or that has ended, another one takes the next connection."""
+    monkeypatch.setattr(embedded, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(embedded, "STOP_SECONDS", 0.5)
+    async with client(broker, V5) as before:
+        await before.subscribe("any/thing")
+        first = child_of(os.getpid())
+        os.kill(first, what)
+        async with asyncio.timeout(60):
+            while not broker.replaced:
+                await try_to_connect(broker)
+            with pytest.raises(aiomqtt.MqttError):
+                await anext(before.messages)
+    assert not alive(first)
+    assert broker.replaced == 1
+    assert await tool("mosquitto_pub", broker, V4, "-t", "a", "-m", "b", "-q", "1") == (0, "")
+
+
+async def try_to_connect(broker: EmbeddedBroker) -> None:
+    """Send a CONNECT and wait until it is answered or the connection is closed."""
+    reader, writer = await raw(broker)
+    writer.write(connect_packet(5))
+    with contextlib.suppress(ConnectionResetError):
+        await reader.read(1)
+    writer.close()
+
+
 async def test_stops_quickly() -> None:
     """Stopping takes no time, also with connected clients and half a CONNECT on the line."""
     loop = asyncio.get_running_loop()

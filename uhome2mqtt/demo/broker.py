@@ -11,6 +11,10 @@ wills, the session take-over, response topic, correlation data, user properties,
 - deliver a message that has MQTT 5 properties to a client of 3.1.1: it closes the connection of that client,
 - take MQTT 3.1 (level 3): it closes the connection, so the front refuses that in MQTT's own words,
 - pass on a payload above the configured 1 MiB: it closes the sender's connection.
+
+Once in some ten thousand connections, when many clients come and go, rumqttd hangs as a whole: it still accepts
+connections and answers nothing. One that leaves a client without an answer is ended, and another takes its place:
+clients connect again, and what was retained is gone.
 """
 
 from __future__ import annotations
@@ -28,9 +32,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from uhome2mqtt.tasks import cancelled
+
 MAX_PAYLOAD = 1 << 20
 MQTT_5 = 5
 CONNECT_SECONDS = 10.0  # for the whole CONNECT packet
+ANSWER_SECONDS = 5.0  # for the first bytes that rumqttd answers
 CLOSE_SECONDS = 5.0  # for the last bytes to a client that is going
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
@@ -94,12 +101,16 @@ class NotMqttError(Exception):
     """The first bytes of a connection are no CONNECT packet that we can place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class EmbeddedBroker:
-    """Where the running broker listens, for MQTT 3.1.1 and 5 alike, without credentials."""
+    """Where the running broker listens, for MQTT 3.1.1 and 5 alike, without credentials.
+
+    `replaced` counts how often all connections and all that was retained were lost since rumqttd hung or ended.
+    """
 
     host: str
     port: int
+    replaced: int = 0
 
 
 @contextlib.asynccontextmanager
@@ -110,13 +121,29 @@ async def embedded_broker(*, host: str = "127.0.0.1", port: int = 0) -> AsyncIte
     """
     front = _Front()
     server = await _listen(front, host, port)
-    async with server, _rumqttd() as front.upstream:
+    broker = EmbeddedBroker(host=host, port=server.sockets[0].getsockname()[1])
+    async with server, contextlib.AsyncExitStack() as child:
+        front.upstream = await child.enter_async_context(_rumqttd())
+        keeping = asyncio.create_task(_keep(front, child, broker))
         try:
             await server.start_serving()
-            yield EmbeddedBroker(host=host, port=server.sockets[0].getsockname()[1])
+            yield broker
         finally:
             server.close()
+            await cancelled([keeping])
             await front.close()
+
+
+async def _keep(front: _Front, child: contextlib.AsyncExitStack, broker: EmbeddedBroker) -> None:
+    """Put another rumqttd in the place of one that hangs or has ended."""
+    while True:
+        await front.unanswered.wait()
+        front.upstream = {}
+        await child.aclose()
+        with contextlib.suppress(EmbeddedBrokerError):
+            front.upstream = await child.enter_async_context(_rumqttd())
+            front.unanswered.clear()
+            broker.replaced += 1
 
 
 async def _listen(front: _Front, host: str, port: int) -> asyncio.Server:
@@ -135,6 +162,7 @@ class _Front:
     """The public port: finds out the version that a client speaks, then only carries bytes."""
 
     upstream: dict[str, int] = field(default_factory=dict)
+    unanswered: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,11 +181,35 @@ class _Front:
         async with asyncio.timeout(CONNECT_SECONDS):
             packet, name, level = await read_connect(reader)
         if (name, level) in LISTENERS:
-            await _join(packet, reader, writer, self.upstream[LISTENERS[name, level]])
+            await self._join(packet, reader, writer, LISTENERS[name, level])
         elif (name, level) == (b"MQIsdp", 3):
             writer.write(REFUSED_OLD)
         elif name == b"MQTT" and level > MQTT_5:
             writer.write(REFUSED_NEW)
+
+    async def _join(self, packet: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+        """Be the client towards the listener of a name until either side ends.
+
+        The end of the client's bytes is passed on as it came: rumqttd then publishes the will, and what it
+        still has to say goes out. The end of rumqttd's bytes ends the client's connection.
+        """
+        if not self.upstream:
+            return
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream[name])
+        except (OSError, TimeoutError):
+            self.unanswered.set()
+            return
+        try:
+            up_writer.write(packet)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                writer.write(await up_reader.read(CHUNK))
+            await _both_ways(reader, writer, up_reader, up_writer)
+        except TimeoutError:
+            self.unanswered.set()
+        finally:
+            up_writer.close()
 
     async def close(self) -> None:
         for task in self.tasks:
@@ -188,14 +240,13 @@ async def read_connect(reader: asyncio.StreamReader) -> tuple[bytes, bytes, int]
     return header + body, body[2:end], body[end]
 
 
-async def _join(packet: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """Be the client towards the listener on `port` until either side ends.
-
-    The end of the client's bytes is passed on as it came: rumqttd then publishes the will, and what it
-    still has to say goes out. The end of rumqttd's bytes ends the client's connection.
-    """
-    up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
-    up_writer.write(packet)
+async def _both_ways(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    up_reader: asyncio.StreamReader,
+    up_writer: asyncio.StreamWriter,
+) -> None:
+    """Carry bytes both ways until rumqttd's end, and for some time after the client's."""
     up = asyncio.create_task(_carry(reader, up_writer, came_by=writer))
     down = asyncio.create_task(_carry(up_reader, writer, came_by=up_writer))
     try:
@@ -205,7 +256,6 @@ async def _join(packet: bytes, reader: asyncio.StreamReader, writer: asyncio.Str
     finally:
         up.cancel()
         down.cancel()
-        up_writer.close()
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, came_by: asyncio.StreamWriter) -> None:
