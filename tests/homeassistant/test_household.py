@@ -53,7 +53,7 @@ async def test_entities(home: Home) -> None:
     await home.up()
     components, entities = described(await home.configs()), await home.known()
     assert entities.keys() == components.keys()
-    states, devices = await home.ha.states(), await home.ha.devices()
+    devices = await home.ha.devices()
     topics = {home.stage.ear.topic(topic): text for topic, text in (await home.stage.held()).items()}
     for unique_id, component in components.items():
         entry = await home.ha.entity(entities[unique_id]["entity_id"])
@@ -68,7 +68,7 @@ async def test_entities(home: Home) -> None:
         assert entry["device_id"] == devices[component["device"]["identifiers"][0]]["id"]
         expected = None if is_off else expected_state(component, topics)
         if expected is not None:
-            assert states[entry["entity_id"]]["state"] == expected, entry["entity_id"]
+            await home.ha.until_state(entry["entity_id"], expected)
     off = {unique_id.split("_", 2)[2] for unique_id, entry in entities.items() if entry["disabled_by"]}
     assert off == OFF_BY_DEFAULT
 
