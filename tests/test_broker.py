@@ -18,6 +18,7 @@ from tests.support.ear import Ear, client, ear, held, properties
 from tests.support.mosquitto import Mosquitto, refusing
 from tests.support.patience import eventually, free_port
 from tests.support.relay import Cut, refuse_5, relay, websocket
+from tests.support.sockets import delays
 from uhome2mqtt import broker_client
 from uhome2mqtt.broker import EVENTS_KEPT, Broker
 from uhome2mqtt.broker_client import IN_FLIGHT, Link
@@ -95,6 +96,14 @@ async def at_work(described: Link) -> AsyncIterator[Bridge]:
         yield bridge
     finally:
         await cancelled([task])
+
+
+async def test_no_delay(mosquitto: Mosquitto, listener: Ear) -> None:
+    """A message leaves at once, instead of waiting for the acknowledgement of the one before."""
+    ours = delays(peer=mosquitto.port)
+    async with at_work(link(mosquitto.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        assert sorted(delays(peer=mosquitto.port)) == sorted([*ours, False])
 
 
 async def test_read_back(mosquitto: Mosquitto, listener: Ear) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ NEVER_RETAINED = 2
 """Retain handling: nothing that is retained already."""
 REFUSED = 0x80
 """Reason codes from here on are refusals."""
+AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+"""What is written leaves at once, instead of waiting for the acknowledgement of what was written before."""
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 """How an operating system's error begins when the client library hands it on as text."""
 
@@ -78,6 +81,7 @@ def new_client(link: Link, version: str, client_id: str, will: aiomqtt.Will | No
         tls_context=link.tls,
         keepalive=link.keepalive,
         timeout=ANSWER_WITHIN,
+        socket_options=AT_ONCE,
     )
     client.pending_calls_threshold = 2 * IN_FLIGHT
     return client

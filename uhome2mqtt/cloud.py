@@ -7,7 +7,7 @@ import math
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
@@ -119,7 +119,7 @@ class Cloud:
         self._names = names
         self._http = http
         self._tokens = tokens
-        self._url = url
+        self._url = httpx.URL(url)
         self._timeout = timeout
         self._in_body = auth_method == "body"
 
@@ -216,7 +216,7 @@ class Cloud:
     async def _send(self, call: _Call, token: str) -> dict[str, Json]:
         message_id = str(uuid.uuid4())
         content = uhome.encode_request(call.operation, call.payload, message_id, token if self._in_body else None)
-        headers = {"Content-Type": "application/json", **ACCEPT}
+        headers = {"User-Agent": USER_AGENT, "Content-Type": "application/json", **ACCEPT}
         if not self._in_body:
             headers["Authorization"] = f"Bearer {token}"
         progress, patience = _Progress(call.left), self._timeout + call.allowance
@@ -240,9 +240,10 @@ class Cloud:
 
     async def _exchange(self, content: bytes, headers: Mapping[str, str], progress: _Progress) -> bytes:
         """Post a request and read a reply of bounded size."""
-        async with self._http.stream(
-            "POST", self._url, content=content, headers=headers, extensions={"trace": progress}
-        ) as response:
+        # What `AsyncClient.stream` does for any URL, header and body takes longer than all the rest of a request.
+        extensions = {"trace": progress, "timeout": self._http.timeout.as_dict()}
+        request = httpx.Request("POST", self._url, content=content, headers=headers, extensions=extensions)
+        async with aclosing(await self._http.send(request, stream=True)) as response:
             if response.status_code != httpx.codes.OK:
                 raise CloudError(failure_of_status(response.status_code, retry_after(response)))
             return await read_body(response, LARGEST_REPLY)

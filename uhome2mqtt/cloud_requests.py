@@ -126,10 +126,14 @@ class CloudRequests:
     def _post(self, effect: SendCommand) -> None:
         """Send a command with those of other devices that arrive in the same moment; nobody waits for company."""
         if not self._outbox:
-            asyncio.get_running_loop().call_soon(self._dispatch)
+            asyncio.get_running_loop().call_soon(self._dispatch, 0)
         self._outbox.append(effect)
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, before: int) -> None:
+        """Send what waits, unless that has become more than `before` in this turn of the loop: then more may come."""
+        if before < len(self._outbox) < self.batch_size:
+            asyncio.get_running_loop().call_soon(self._dispatch, len(self._outbox))
+            return
         outbox, self._outbox = self._outbox, []
         for start in range(0, len(outbox), self.batch_size):
             self._send(tuple(outbox[start : start + self.batch_size]))

@@ -195,7 +195,8 @@ class Daemon:
         began = time.perf_counter()
         effects = self._engine.handle(event, moment := now())
         self._meters.turned(event, time.perf_counter() - began)
-        for effect in effects:
+        # A door first: whatever is to be told of it can wait for the length of a request's making.
+        for effect in sorted(effects, key=lambda effect: not isinstance(effect, SendCommand)):
             self._perform(effect)
         if self._desk is not None:
             # Apart: doors must not wait for pages, nor for what is wrong with them.

@@ -18,6 +18,7 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, quote_plus
 
@@ -37,6 +38,7 @@ REMEMBERED_SECRETS = 64
 REPETITIONS, MINUTE = 20, 60.0
 """How often a message of a library may come in so many seconds."""
 REMEMBERED_MESSAGES = 64
+REMEMBERED_NAMES = 256
 DEEPEST = 8
 LONGEST = 20_000
 
@@ -52,6 +54,8 @@ _ASSIGNED = re.compile(
           | [^\s&"',;)}\]%\\]+)                                       # bare""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_TELLING = re.compile(r"token|secret|password|code|bearer|basic", re.IGNORECASE)
+"""What occurs in every text that one of the two others finds something in; most texts have none of it."""
 _BEARER = re.compile(r"\b(bearer\s+)[^\s\"',;)}\]]+|\b(basic\s+)[A-Za-z0-9+/=]{8,}", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _REPR = reprlib.Repr()
@@ -83,6 +87,8 @@ class Secrets:
         """Return the text without the registered secrets and without what looks like one."""
         if self._pattern:
             text = self._pattern.sub(MASK, text)
+        if not _TELLING.search(text):
+            return text
         text = _BEARER.sub(lambda match: f"{match[1] or match[2]}{MASK}", text)
         return _ASSIGNED.sub(rf"\1{MASK}", text)
 
@@ -302,14 +308,16 @@ def _message(record: logging.LogRecord) -> str:
         return f"{text} {given}"
 
 
+_STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
 def _plain_values(_: WrappedLogger, level: str, event: EventDict) -> EventDict:
     """Reduce everything to masked text, numbers, lists and mappings, and put what matters first."""
     error = _exception(event.pop("exc_info", None))
     if error:
         event["exception"] = "".join(traceback.format_exception(error)).rstrip()
     plain = _plain_mapping(event, 0)
-    now = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, level, {})
-    fixed = {**now, "level": level, "event": plain.pop("event", None)}
+    fixed = {**_STAMP(None, level, {}), "level": level, "event": plain.pop("event", None)}
     return {**fixed, **{f"{name}_" if name in fixed else name: fact for name, fact in plain.items()}}
 
 
@@ -350,11 +358,15 @@ def _plain_mapping(mapping: Mapping[Any, object], depth: int) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in mapping.items():
         name = str(_plain(key, depth + 1))
-        secret = _SECRET_NAMES.search(name) and name.lower() not in _HARMLESS_NAMES
         # Flags and gaps say that there is a secret, not which.
-        hidden = secret and value is not None and not isinstance(value, bool)
+        hidden = _is_secret(name) and value is not None and not isinstance(value, bool)
         result[name] = MASK if hidden else _plain(value, depth + 1)
     return result
+
+
+@lru_cache(REMEMBERED_NAMES)
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET_NAMES.search(name)) and name.lower() not in _HARMLESS_NAMES
 
 
 def _plain_number(number: object) -> object:

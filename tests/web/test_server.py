@@ -16,6 +16,7 @@ from starlette.routing import Route
 from tests.conftest import Logged
 from tests.support.account import new_http
 from tests.support.patience import eventually, free_port, listening
+from tests.support.sockets import delays
 from tests.web.site import closed
 from uhome2mqtt.tasks import cancelled
 from uhome2mqtt.web import WebServer, door, listen, protocol, server, serving
@@ -82,6 +83,15 @@ async def test_taken_port(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> No
     assert "web.port" in complaint["hint"]
     await cancelled([task])
     assert not listening(port)
+
+
+async def test_no_delay() -> None:
+    """An answer leaves at once, instead of waiting for the acknowledgement of the one before."""
+    sockets = await listen("127.0.0.1", 0)
+    port = sockets[0].getsockname()[1]
+    async with new_http(f"http://127.0.0.1:{port}") as http, serving(APP, sockets):
+        assert (await http.get("/")).text == "hello"
+        assert delays(local=port) == [False]
 
 
 async def test_end_in_time() -> None:

@@ -6,6 +6,8 @@ recorded payload and the snapshots.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from uhome2mqtt.catalogue.attributes import KNOWN, capabilities, documented, kind_of
 from uhome2mqtt.catalogue.bridge_keys import BRIDGE_KEYS
 from uhome2mqtt.catalogue.description import EntityDescription, Intent, Values, text_of
@@ -18,6 +20,9 @@ KEYS = frozenset(description.key for description in DESCRIPTIONS)
 VITAL = frozenset[Attribute]().union(*(row.requires for row in DESCRIPTIONS if row.forgettable))
 """What people act on: the attributes behind the keys that are never shown out of date."""
 
+REMEMBERED = 256
+"""Sets of attributes of which the keys are remembered: a house has a few, whatever its devices show."""
+
 __all__ = [
     "DESCRIPTIONS",
     "KEYS",
@@ -29,14 +34,22 @@ __all__ = [
     "capabilities",
     "descriptions_for",
     "documented",
+    "essential",
     "kind_of",
     "text_of",
 ]
 
 
+@lru_cache(REMEMBERED)
 def descriptions_for(known: frozenset[Attribute]) -> tuple[EntityDescription, ...]:
     """Give the keys of a device that has shown, or whose profile documents, these attributes."""
     return tuple(description for description in DESCRIPTIONS if description.exists(known))
+
+
+@lru_cache(REMEMBERED)
+def essential(known: frozenset[Attribute]) -> frozenset[Attribute]:
+    """Give, of a device with these attributes, those behind the keys that must never be shown out of date."""
+    return frozenset[Attribute]().union(*(row.requires for row in descriptions_for(known) if row.forgettable))
 
 
 def check(descriptions: tuple[EntityDescription, ...]) -> None:

@@ -58,7 +58,7 @@ def devices_listed(house: House, turn: Turn, event: DevicesListed) -> None:
         turn.note("warning", "no_devices", hint="select devices for the OpenAPI in the Xthings Home app")
     note_unmatched(house, turn)
     turn.touch_in_bulk(house.registry.nodes)
-    turn.touch_bridge()
+    house.touch_list(turn)
     house.timers.set(Timer(LIST), turn.now.monotonic + _list_pause(house))
     background.heed_hints(house)
     background.identify_account(house, turn)

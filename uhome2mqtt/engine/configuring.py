@@ -26,7 +26,7 @@ def changed(house: House, turn: Turn, event: ConfigChanged) -> None:
         _apply_override(house, turn, was, now)
     _apply_rules(house, turn)
     turn.touch_in_bulk(house.registry.nodes)
-    turn.touch_bridge()
+    house.touch_list(turn)
     told: dict[str, tuple[str, ...]] = {
         "applied": event.applied,
         "at_next_connection": event.at_next_connection,

@@ -366,7 +366,7 @@ _DUE: dict[str, Callable[[House, Turn, Of], None]] = {
     REASSERT: lambda house, turn, _of: broker_side.reassert(house, turn),
     FORGET: lambda house, turn, _of: broker_side.forget_earlier_run(house, turn),
     MOVE: lambda house, turn, _of: announcing.move(house, turn),
-    DEVICES: lambda _house, turn, _of: turn.touch_bridge(),
+    DEVICES: lambda house, turn, _of: house.touch_list(turn),
     SWEEP: lambda house, turn, _of: turn.clears.extend(house.retained.sweep()),
     REPEAT: lambda house, turn, _of: house.repeat_configs(turn),
     DOUBT: lambda house, turn, device_id: reports.settle(house, turn, str(device_id)),

@@ -16,7 +16,7 @@ from uhome2mqtt.engine.hints import Hints
 from uhome2mqtt.engine.looks import Looks
 from uhome2mqtt.engine.node import Node
 from uhome2mqtt.engine.presence import Presence
-from uhome2mqtt.engine.projection import document_of, dump, project_bridge, project_device
+from uhome2mqtt.engine.projection import document_of, dump, listed, project_bridge, project_device
 from uhome2mqtt.engine.push import Push
 from uhome2mqtt.engine.queries import Queries, Query
 from uhome2mqtt.engine.reception import Reception
@@ -98,16 +98,15 @@ class House:
         self.left_over: dict[str, str | None] | None = None
         self.earlier: set[str] = set()
         self._owners: dict[str, str] = {}
+        self._list: str | None = None
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
         self.listing = self.list_failed = self.inventory_changed = False
-        self.polled_at = self.last_reassert = -math.inf
+        self.polled_at = self.last_reassert = self.last_refresh = self.last_discover = -math.inf
         self.asked: dict[int, list[Request]] = {}
         self.list_asked: list[Request] = []
         self.getting: dict[str, int] = {}
         self.last_get: dict[str, float] = {}
-        self.last_refresh: float | None = None
-        self.last_discover: float | None = None
         self.jobs = Jobs()
         self.transactions = Transactions()
         self._noted: set[tuple[str, str]] = set()
@@ -246,11 +245,17 @@ class House:
         turn.clears.extend(self.retained.leave(topics))
         self.left_over = {topic: owner for topic, owner in (self.left_over or {}).items() if topic not in topics}
 
+    def touch_list(self, turn: Turn) -> None:
+        """Let the list of devices be written anew: it is long, and nothing else of the bridge changes it."""
+        self._list = None
+        turn.touch_bridge()
+
     def bridge_topics(self) -> dict[str, str]:
-        nodes = self.registry.nodes.values() if self.registry.lists else None
+        if self._list is None and self.registry.lists:
+            excluded = self.announcer.record.excluded
+            self._list = dump([listed(node, excluded) for node in self.registry.nodes.values()])
         info = {**self.info, "poll_interval": self.interval}
-        excluded = self.announcer.record.excluded
-        told = project_bridge(nodes, self.config, str(self.cloud.status), info, self.health, excluded)
+        told = project_bridge(self._list, self.config, str(self.cloud.status), info, self.health)
         return self.announcer.of_bridge(BRIDGE) | told
 
     def project(self, turn: Turn) -> list[Publish]:

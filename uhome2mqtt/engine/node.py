@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from uhome2mqtt.catalogue import descriptions_for, documented, kind_of
+from uhome2mqtt.catalogue import documented, essential, kind_of
 from uhome2mqtt.catalogue.attributes import COLOR_MODE, COLOR_MODES, CONNECTIVITY, HEALTH, LAST_REPORTED, STALE
 from uhome2mqtt.events import Now
 from uhome2mqtt.model import Attribute, Device, Json, Report, Source, canonical
@@ -115,14 +115,8 @@ class Node:
         return replace(self, facts=facts, listed_at=kept(self.listed_at) or self.listed_at)
 
     def _stale_at(self, stale_after: float) -> float:
-        times = (self._fresh_at(name) for name in self._essential)
+        times = (self._fresh_at(name) for name in essential(self.known))
         return min(times, default=self._fresh_at(HEALTH)) + stale_after
-
-    @property
-    def _essential(self) -> frozenset[Attribute]:
-        """The attributes behind the keys that must never be shown out of date."""
-        rows = descriptions_for(self.known)
-        return frozenset().union(*(row.requires for row in rows if row.forgettable))
 
     def _fresh_at(self, name: Attribute) -> float:
         fact = self.facts.get(name)

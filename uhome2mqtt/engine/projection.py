@@ -12,10 +12,13 @@ from uhome2mqtt.engine.pending import Pending
 from uhome2mqtt.events import Now
 from uhome2mqtt.model import Json
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""`json.dumps` would make one for each document."""
+
 
 def dump(value: Json) -> str:
     """Write JSON compactly, names in their own script."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def project_device(
@@ -39,17 +42,16 @@ def project_device(
 
 
 def project_bridge(
-    nodes: Iterable[Node] | None,
+    devices: str | None,
     config: EngineConfig,
     cloud: str,
     info: Mapping[str, Json],
     health: Mapping[str, Json] | None,
-    excluded: Mapping[str, frozenset[str]],
 ) -> dict[str, str]:
     """Give the retained topics of the bridge itself, but for its state.
 
-    `health`: None until it has been measured. `excluded`: what Home Assistant is not told of. Without any device list
-    yet `nodes` is None: what an earlier run told of its devices is left standing.
+    `health`: None until it has been measured. `devices`: the list of devices, as JSON; None before there is one, so
+    that what an earlier run told is left standing.
     """
     topics = config.topics
     projected = {
@@ -60,8 +62,8 @@ def project_bridge(
         projected[topics.bridge_asyncapi] = config.asyncapi
     if health is not None:
         projected[topics.bridge_health] = dump(dict(health))
-    if nodes is not None:
-        projected[topics.bridge_devices] = dump([listed(node, excluded) for node in nodes])
+    if devices is not None:
+        projected[topics.bridge_devices] = devices
     return projected
 
 

@@ -232,7 +232,7 @@ def _hint(house: House, turn: Turn, notification: Notification, unknown: Iterabl
     for device_id in notification.deleted:
         if (node := house.registry.by_id(device_id)) is not None:
             house.registry.doubt(node)
-            turn.touch_bridge()
+            house.touch_list(turn)
             _take_hint(house, turn, "deleted", node.device.id)
 
 

@@ -33,7 +33,7 @@ def rename(house: House, turn: Turn, request: Request) -> None:
         renamed = house.registry.rename(node, level, alias)
         house.moved(turn, renamed)
         turn.touch(node.device.id)
-        turn.touch_bridge()
+        house.touch_list(turn)
         turn.pins_touched = True
     facts: dict[str, Json] = {"id": node.device.id, "topic": level, "name": name, "from": node.level}
     if (level, name) != (node.level, node.name):

@@ -52,7 +52,7 @@ def take_stock(house: House, turn: Turn) -> None:
     if house.inventory_changed:
         house.inventory_changed = False
         turn.pins_touched = True
-        turn.touch_bridge()
+        house.touch_list(turn)
 
 
 def settle(house: House, turn: Turn, device_id: str, decided: AbstractSet[Attribute] = frozenset()) -> None:
