@@ -1,4 +1,4 @@
-.PHONY: help demo test browser homeassistant nodered prometheus asyncapi kubernetes clusters image systemd check clean
+.PHONY: help demo test benchmark fuzz browser homeassistant nodered prometheus asyncapi kubernetes clusters image systemd check clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -9,6 +9,12 @@ demo:  ## run everything on this machine: simulated cloud, broker, bridge (optio
 
 test:  ## run all tests with the coverage gates (a part: make test ARGS="-k push")
 	@scripts/test $(ARGS)
+
+fuzz:  ## look for inputs from outside that break something (one target: make fuzz ARGS="--seconds 600 command")
+	@scripts/fuzz $(ARGS)
+
+benchmark:  ## measure what the bridge costs, beside a bare pipeline (a part: make benchmark ARGS="pipelines --quick")
+	@scripts/benchmark $(ARGS)
 
 browser:  ## run the tests that need a Chromium
 	@scripts/test-browser $(ARGS)
@@ -44,4 +50,4 @@ check:  ## run formatter, linters, type checker and size gates
 clean:  ## remove what was made here
 	rm -rf .venv .deps build dist htmlcov .coverage .coverage.* .hypothesis
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	find uhome2mqtt tests scripts -name __pycache__ -prune -exec rm -rf {} +
+	find uhome2mqtt tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} +
