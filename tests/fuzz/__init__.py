@@ -1,0 +1,1 @@
+"""What arrives from outside, whatever it is: targets for a fuzzer, and what it has found so far."""
