@@ -1,4 +1,4 @@
-.PHONY: help demo test benchmark fuzz browser homeassistant nodered prometheus asyncapi kubernetes clusters image systemd check clean
+.PHONY: help demo test benchmark fuzz browser homeassistant nodered prometheus asyncapi kubernetes clusters chaos image systemd check clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ kubernetes:  ## hold deploy/kubernetes against Kubernetes' schemas and the code
 
 clusters:  ## run the tests at clusters of brokers whose nodes are killed
 	@scripts/test-clusters $(ARGS)
+
+chaos:  ## break everything around the bridge at random, and see that it holds (make chaos ARGS="--seed 7")
+	@scripts/chaos $(ARGS)
 
 nodered:  ## run the tests that need Node-RED
 	@scripts/test-nodered $(ARGS)

@@ -19,7 +19,7 @@ from tests.support.mosquitto import Mosquitto, refusing
 from tests.support.patience import eventually, free_port
 from tests.support.relay import Cut, refuse_5, relay, websocket
 from tests.support.sockets import delays
-from uhome2mqtt import broker_client
+from uhome2mqtt import broker_client, broker_refusals
 from uhome2mqtt.broker import EVENTS_KEPT, Broker
 from uhome2mqtt.broker_client import IN_FLIGHT, Link
 from uhome2mqtt.demo.broker import _rumqttd
@@ -468,6 +468,58 @@ async def test_subscription_granted_later(tmp_path: Path, logged: Logged, protoc
             assert (await bridge.until(MessageReceived)).payload == b"UNLOCK"
     assert [line["topic"] for line in logged("subscription_refused")] == [wanted.decode()]
     assert [line["topic"] for line in logged("subscription_granted")] == [wanted.decode()]
+    assert len(logged("broker_connected")) == 1
+
+
+async def test_event_on_its_way(mosquitto: Mosquitto, listener: Ear) -> None:
+    """An event that vanished on its way, with the connection half-open, is told over the next one; once is enough."""
+    vanished: list[bytes] = []
+    half_open = [False]
+
+    def hook(_number: int, chunk: bytes) -> bytes:
+        if half_open[0]:
+            vanished.append(chunk)
+        return b"" if half_open[0] else chunk
+
+    told = Publish(topic=f"{listener.base}/front_door/result", payload="confirmed", retain=False)
+    async with relay(mosquitto.port, hook) as line, at_work(link(line.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        half_open[0] = True
+        bridge.broker.publish(told)
+        await eventually(lambda: any(b"confirmed" in chunk for chunk in vanished))
+        half_open[0] = False
+        line.cut()
+        await bridge.until(BrokerConnected, 2)
+        await listener.until("front_door/result", "confirmed")
+        line.cut()
+        await bridge.until(BrokerConnected, 3)
+        await bridge.broker.flushed()
+    assert listener.payloads("front_door/result") == ["confirmed"]
+
+
+async def test_publish_refused(tmp_path: Path, logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the broker's rules keep from being retained is there once they allow it, as it was told last."""
+    monkeypatch.setattr(broker_refusals, "FIRST_PAUSE", 0.2)
+    monkeypatch.setattr(broker_refusals, "SETTLED_AFTER", 0.5)
+    rules = tmp_path / "access"
+    rules.write_text("topic read #\ntopic write marker/#\n")
+    rules.chmod(0o600)
+    with Mosquitto(tmp_path, "allow_anonymous true", f"acl_file {rules}") as broker:
+        async with at_work(link(broker.port, "home")) as bridge:
+            await bridge.until(BrokerConnected)
+            for word in ("LOCKED", "UNLOCKED"):
+                bridge.broker.publish(Publish(topic="home/front_door/lock", payload=word))
+            bridge.broker.publish(Publish(topic="home/garage/lock", payload="LOCKED"))
+            bridge.broker.publish(Publish(topic="home/front_door/result", payload="{}", retain=False))
+            await bridge.broker.flushed()
+            assert await held(broker, "home") == {}
+            rules.write_text("topic readwrite #\n")
+            broker.send(signal.SIGHUP)
+            await eventually(lambda: logged("publish_allowed"))
+            told = {"home/front_door/lock": "UNLOCKED", "home/garage/lock": "LOCKED"}
+            assert await held(broker, "home") == told
+    # One for what is retained, and one for what is lost.
+    assert [line["level"] for line in logged("publish_not_allowed")].count("error") == 2
     assert len(logged("broker_connected")) == 1
 
 

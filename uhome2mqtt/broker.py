@@ -17,6 +17,7 @@ from uhome2mqtt.arrivals import received
 from uhome2mqtt.broker_client import (
     IN_FLIGHT,
     SESSION_TAKEN_OVER,
+    Client,
     Link,
     explained,
     may_speak_another,
@@ -24,6 +25,7 @@ from uhome2mqtt.broker_client import (
     read_into,
     reason_code,
 )
+from uhome2mqtt.broker_refusals import Refusals
 from uhome2mqtt.broker_subscriptions import Subscriptions
 from uhome2mqtt.events import (
     BridgeHeard,
@@ -56,6 +58,7 @@ class Broker:
         self._tell = tell
         self._outbox: deque[Publish] = deque()
         self._unsent: list[Publish] = []
+        self._refusals = Refusals(self.publish)
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,13 +82,14 @@ class Broker:
         """Publish in order, soon.
 
         Without a connection only events wait for the next one, which asserts all that is retained anyway: a login
-        that is needed, or the end of a command, must not go unheard because the broker was away. So do clears that
-        were on their way when the last connection was lost.
+        that is needed, or the end of a command, must not go unheard because the broker was away. So do events and
+        clears that were on their way, and not acknowledged, when the last connection was lost.
         """
         if self._connected or not message.retain:
             self._outbox.append(message)
             self._wanted.set()
         if self._connected:
+            self._refusals.queued(message)
             self._idle.clear()
         elif sum(not waiting.retain for waiting in self._outbox) > EVENTS_KEPT:
             self._outbox.remove(next(waiting for waiting in self._outbox if not waiting.retain))
@@ -138,11 +142,17 @@ class Broker:
             await subscriptions.ask()
             # Not before it is told: what has been read for nobody is read again.
             self._connected, self._read = True, complete
+            self._refusals.connected(self._outbox)
             where = {"host": self._link.host, "port": self._link.port}
             self._log.info("broker_connected", **where, protocol=version, **self._outage.over())
             self._meters.connected()
             self._tell(BrokerConnected(protocol=version, retained=retained))
-            await _until_one_fails(self._receive(client), self._send(client, version), subscriptions.keep_asking())
+            await _until_one_fails(
+                self._receive(client),
+                self._send(client, version),
+                subscriptions.keep_asking(),
+                self._refusals.keep_trying(),
+            )
 
     def _lost(self, problem: aiomqtt.MqttError, failures: int) -> None:
         """Clean up after a connection, and say once for each outage what is wrong."""
@@ -158,10 +168,11 @@ class Broker:
             self._meters.disconnected(reason_code(problem.__cause__ or problem), str(problem))
             self._tell(BrokerDisconnected())
         # What a bridge says of itself is true at that moment only.
-        kept = (message for message in self._outbox if message.topic not in self._link.shared_topics)
+        left = [*self._unsent, *self._refusals.lost(), *self._outbox]
+        kept = [message for message in left if message.topic not in self._link.shared_topics]
         events = [message for message in kept if not message.retain][-EVENTS_KEPT:]
         # Nobody asserts what is to be gone.
-        clears = [*self._unsent, *filter(_is_clear, self._outbox)]
+        clears = [*filter(_is_clear, left)]
         self._outbox, self._unsent = deque(clears + events), []
         self._idle.set()
         say = self._log.debug if self._outage.lasts() else self._log.warning
@@ -209,7 +220,7 @@ class Broker:
             else:
                 self._tell(received(topic, message))
 
-    async def _send(self, client: aiomqtt.Client, version: str) -> None:
+    async def _send(self, client: Client, version: str) -> None:
         """Publish what is in the outbox in order, with so many in flight that no acknowledgement is waited for."""
         window = asyncio.Semaphore(IN_FLIGHT)
 
@@ -232,21 +243,24 @@ class Broker:
         if not self._outbox and not self._in_flight:
             self._idle.set()
 
-    async def _publish(self, client: aiomqtt.Client, message: Publish, version: str) -> None:
+    async def _publish(self, client: Client, message: Publish, version: str) -> None:
         properties = None
         if message.correlation is not None and version == "5":
             properties = Properties(PacketTypes.PUBLISH)
             properties.CorrelationData = message.correlation
-        qos = self._link.qos if message.qos is None else message.qos
-        if _is_clear(message):
+        qos, code = self._link.qos if message.qos is None else message.qos, 0
+        if asserted_by_nobody := _is_clear(message) or not message.retain:
             self._unsent.append(message)
         try:
             with self._meters.publishing(message.caused_at, acknowledged=qos > 0):
-                await client.publish(message.topic, message.payload, qos, message.retain, properties)
+                code = await client.deliver(
+                    message.topic, message.payload, qos, retain=message.retain, properties=properties
+                )
         except ValueError as problem:
             self._log.error("publish_refused", topic=message.topic, why=str(problem))
         # Where the connection is lost meanwhile, this is not reached.
-        if _is_clear(message):
+        self._refusals.acknowledged(message, code)
+        if asserted_by_nobody:
             self._unsent.remove(message)
 
 

@@ -6,13 +6,17 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import aiomqtt
 from aiomqtt import ProtocolVersion
+from paho.mqtt import client as paho
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from uhome2mqtt.errors import BrokerError
@@ -35,8 +39,12 @@ REFUSED = 0x80
 """Reason codes from here on are refusals."""
 AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 """What is written leaves at once, instead of waiting for the acknowledgement of what was written before."""
+_number: ContextVar[int] = ContextVar("number of the message that this task publishes")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 """How an operating system's error begins when the client library hands it on as text."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +70,39 @@ class Link:
     status_topic: str | None
 
 
-def new_client(link: Link, version: str, client_id: str, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
+class Client(aiomqtt.Client):
+    """A client that tells what the broker answers to a message; the library's own hears it and says nothing."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._refusals: dict[int, int] = {}
+
+    async def deliver(
+        self, topic: str, payload: str, qos: int, *, retain: bool, properties: Properties | None = None
+    ) -> int:
+        """Publish a message and give the reason code of its acknowledgement; 0 where there is none."""
+        _number.set(0)
+        await self.publish(topic, payload, qos, retain, properties)
+        return self._refusals.pop(_number.get(), 0)
+
+    @contextmanager
+    def _pending_call(self, mid: int, value: T, pending_dict: dict[int, T]) -> Iterator[None]:
+        _number.set(mid)
+        with super()._pending_call(mid, value, pending_dict):
+            yield
+
+    def _on_publish(
+        self, client: paho.Client, userdata: object, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        if (code := code_value(reason_code)) >= REFUSED:
+            self._refusals[mid] = code
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+def new_client(link: Link, version: str, client_id: str, will: aiomqtt.Will | None = None) -> Client:
     """Make a client, not yet connected."""
     five = version == "5"
-    client = aiomqtt.Client(
+    client = Client(
         link.host,
         link.port,
         username=link.username,

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -46,7 +46,7 @@ from uhome2mqtt.events import (
 )
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.metrics import Meters
-from uhome2mqtt.model import Failure, FailureKind, Notification
+from uhome2mqtt.model import Failure, FailureKind, Json, Notification
 from uhome2mqtt.service import Service
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tasks import cancelled
@@ -109,6 +109,7 @@ class Daemon:
         self._outages: defaultdict[str, logs.Outage] = defaultdict(logs.Outage)
         self.stopped_at = 0.0
         self._saving: set[asyncio.Task[None]] = set()
+        self._disk = asyncio.Lock()
         self._longest_sleep = LONGEST_SLEEP if service is None else min(LONGEST_SLEEP, service.interval)
         self._log = logs.get_logger()
 
@@ -149,8 +150,9 @@ class Daemon:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WITHIN):
                     await broker.flushed()
+                    await asyncio.gather(*self._saving)
             await cancelled(lasting | self._requests.tasks | self._saving)
-            self._keep_counts()
+            self._keep_counts(self._ledger.encode())
         self._log.info("stopped")
 
     async def _keep_up(self, work: Work) -> None:
@@ -222,7 +224,7 @@ class Daemon:
                 logs.set_level(effect.level)
             case SavePins() | SaveAnnounced():
                 self._unsaved[type(effect).__name__] = effect
-                self._begin_saving(type(effect).__name__)
+                self._begin(self._save(type(effect).__name__))
             case Note():
                 getattr(self._log, effect.level)(effect.event, **effect.fields)
             case _:
@@ -246,30 +248,38 @@ class Daemon:
     def _measure(self) -> None:
         self.tell(HealthMeasured(requests=self._ledger.snapshot(), memory=resident_memory()))
         for what in self._unsaved:
-            self._begin_saving(what)
+            self._begin(self._save(what))
         if time.monotonic() >= self._save_requests_at:
             self._save_requests_at = time.monotonic() + SAVE_REQUESTS_EVERY
-            self._keep_counts()
+            self._begin(self._save_counts())
 
-    def _keep_counts(self) -> None:
-        self._write("request counts", lambda: self._state.save_requests(self._ledger.encode()))
+    def _keep_counts(self, counts: Mapping[str, Json]) -> None:
+        self._write("request counts", lambda: self._state.save_requests(counts))
 
-    def _begin_saving(self, what: str) -> None:
-        self._saving.add(task := asyncio.create_task(self._supervise(self._save(what))))
+    def _begin(self, saving: Coroutine[None, None, None]) -> None:
+        self._saving.add(task := asyncio.create_task(self._supervise(saving)))
         task.add_done_callback(self._saving.discard)
 
+    async def _save_counts(self) -> None:
+        counts = self._ledger.encode()
+        async with self._disk:
+            await asyncio.to_thread(self._keep_counts, counts)
+
     async def _save(self, what: str) -> None:
-        """Keep the newest of its kind; of several that wait, the last writes for all. What fails is tried again."""
-        effect = self._unsaved.pop(what, None)
-        match effect:
-            case SavePins(pins=pins):
-                kept = self._write("devices", lambda: self._state.save_pins(pins))
-            case SaveAnnounced(announced=announced):
-                kept = self._write("discovery", lambda: self._state.save_announced(announced))
-            case None:
-                return
-        if not kept:
-            self._unsaved.setdefault(what, effect)
+        """Keep the newest of its kind, while all else goes on: a worn memory card takes seconds for a write.
+
+        Of several that wait, the last writes for all. What fails is tried again.
+        """
+        async with self._disk:
+            effect = self._unsaved.get(what)
+            kept = effect is not None and await asyncio.to_thread(self._wrote, effect)
+            if kept and self._unsaved[what] is effect:
+                del self._unsaved[what]
+
+    def _wrote(self, effect: SavePins | SaveAnnounced) -> bool:
+        if isinstance(effect, SavePins):
+            return self._write("devices", lambda: self._state.save_pins(effect.pins))
+        return self._write("discovery", lambda: self._state.save_announced(effect.announced))
 
     def _write(self, what: str, write: Callable[[], None]) -> bool:
         """Write something, and say at the beginning and at the end of it that this fails."""

@@ -267,7 +267,10 @@ class Tokens:
         self._save_at = self._clock() + self._save_pause
 
     def _save_again(self) -> None:
-        if self._kept is not None and self._save_at is not None and self._clock() >= self._save_at:
+        if self._kept is None or self._save_at is None:
+            return
+        # A longer wait was never ordered: the clock has been set back.
+        if not 0 < self._save_at - self._clock() <= self._save_pause:
             self._save(self._kept)
 
     def _stop_loop(self, kept: Kept) -> None:
@@ -276,7 +279,8 @@ class Tokens:
         if grant.refresh_token is None or self._refreshed_at is None:
             return
         if self._paused_for != grant.access_token:
-            if self._clock() - self._refreshed_at >= YOUNG:
+            # Where the clock was set back since then, nobody knows how old the token is.
+            if not 0 <= self._clock() - self._refreshed_at < YOUNG:
                 self._rejections = 0
                 return
             self._rejections += 1

@@ -38,6 +38,22 @@ def test_start_jitter() -> None:
     assert waits == {15.0, 22.5, 30.0}
 
 
+def test_failed_commands() -> None:
+    """Commands that fail in a row do not put polls off: the pause after a poll grows with the polls that failed."""
+    house = running(FRONT, BACK)
+    for _ in range(6):
+        house.say("front/lock/set", "LOCK")
+        house.fail(UNREACHABLE)
+        house.advance(1)
+        house.fail(UNREACHABLE)
+    while not house.open:
+        house.advance(1)
+    house.end_queries(UNREACHABLE)
+    house.mark()
+    house.advance(30)
+    assert house.looks(Source.QUERY) == [30]
+
+
 def test_a_probe() -> None:
     """A poll while the cloud is away says so: the first of its parts decides whether the others are asked."""
     house = away()

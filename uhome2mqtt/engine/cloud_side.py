@@ -200,12 +200,15 @@ def _list_pause(house: House) -> float:
 def _poll_pause(house: House, failure: Failure | None) -> float:
     if failure is None:
         return house.interval
+    # Not all failures: a few commands that fail in a moment must not put the next poll off by a quarter of an hour.
+    house.cloud.failed_polls += 1
     refused = failure.kind is FailureKind.RATE_LIMITED
-    return house.budget.interval if refused else _pause(house, house.budget.interval, failure)
+    base, failures = house.budget.interval, house.cloud.failed_polls
+    return base if refused else _pause(house, base, failure, failures)
 
 
-def _pause(house: House, base: float, failure: Failure) -> float:
+def _pause(house: House, base: float, failure: Failure, failures: int | None = None) -> float:
     if failure.code == LOGIN_NEEDED:
         return LOGIN_RETRY
-    wait = pause(base, house.cloud.failures, house.chance(), failure)
+    wait = pause(base, house.cloud.failures if failures is None else failures, house.chance(), failure)
     return min(wait, LONGEST_UNAUTHORIZED) if failure.kind is FailureKind.AUTHORIZATION else wait

@@ -16,13 +16,14 @@ _ANSWERS = frozenset({FailureKind.REJECTED, FailureKind.RATE_LIMITED})
 class CloudState:
     """The status, and what it follows from.
 
-    `failures`: how many there were in a row. `unauthorized`: whether a login has been missing since the last success,
-    whatever failed since.
+    `failures`: how many there were in a row, `failed_polls`: how many of them were polls. `unauthorized`: whether a
+    login has been missing since the last success, whatever failed since.
     """
 
     def __init__(self) -> None:
         self.status = CloudStatus.OFFLINE
         self.failures = 0
+        self.failed_polls = 0
         self.unauthorized = False
         self._reached = False
         self.failing_since: float | None = None
@@ -35,6 +36,7 @@ class CloudState:
 
     def succeeded(self) -> None:
         self.failures = 0
+        self.failed_polls = 0
         self.unauthorized = False
         self.status = CloudStatus.ONLINE
         self._reached = True

@@ -1,0 +1,184 @@
+"""Who lives in the house meanwhile: people who turn things by hand, and an owner who commands over MQTT."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiomqtt
+
+from tests.support.account import BACK, COFFEE, DINING, FRONT, GARAGE, HALL
+from tests.support.ear import properties
+from uhome2mqtt.simulator.dice import Dice
+from uhome2mqtt.tasks import cancelled
+
+from .scene import MAX_AGE, Scene
+
+SLACK = 3.0
+"""Seconds by which a request may be late on its way to the cloud, and the cloud with its journal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Something that the owner commands: its topic level and key, and its id in the cloud."""
+
+    level: str
+    key: str
+    device: str
+
+
+TARGETS = (
+    Target(level="front_door", key="lock", device=FRONT),
+    Target(level="back_door", key="lock", device=BACK),
+    Target(level="garage", key="lock", device=GARAGE),
+    Target(level="hall_light", key="switch", device=HALL),
+    Target(level="coffee_machine", key="switch", device=COFFEE),
+    Target(level="dining_room", key="brightness", device=DINING),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One command as the owner gave it; `wire`: what the cloud has to get, `since`: how much was heard by then."""
+
+    target: Target
+    word: str
+    wire: dict[str, Any]
+    transaction: str
+    sent_at: float
+    since: int
+
+    @property
+    def over_at(self) -> float:
+        """When it must not reach the cloud any more, whatever happens."""
+        return self.sent_at + MAX_AGE + SLACK
+
+
+@dataclass(slots=True, kw_only=True)
+class Owner:
+    """Gives one command after the other, each in time, and remembers what was asked."""
+
+    scene: Scene
+    dice: Dice
+    going: asyncio.Event
+    asked: list[Asked] = field(default_factory=list)
+
+    async def live(self) -> None:
+        """Command until cancelled."""
+        while True:
+            await self.going.wait()
+            await self.command()
+            await asyncio.sleep(self.dice.between((0.2, 1.0)))
+
+    async def command(self) -> None:
+        """Give one command, for something about which none is under way."""
+        free = [target for target in TARGETS if not self.awaits(target)]
+        ear = self.scene.stage.ear
+        if not free or not ear.connected.is_set():
+            return
+        target, number = self.dice.pick(free), len(self.asked)
+        word, wire = self._wish(target)
+        # With a dash: four digits in a row would be masked like a keypad code.
+        asked = Asked(
+            target=target,
+            word=word,
+            wire=wire,
+            transaction=f"o-{number // 100}-{number % 100}",
+            sent_at=time.time(),
+            since=ear.now,
+        )
+        self.asked.append(asked)
+        wish = {"value": word, "transaction": asked.transaction, "sent_at": asked.sent_at}
+        options = {"properties": properties(MessageExpiryInterval=MAX_AGE)}
+        with suppress(aiomqtt.MqttError, TimeoutError):
+            await ear.say(f"{target.level}/{target.key}/set", json.dumps(wish), **options)
+
+    def awaits(self, target: Target) -> bool:
+        """Tell whether the last command to something may still have an effect, or has no outcome yet."""
+        last = next((asked for asked in reversed(self.asked) if asked.target == target), None)
+        return last is not None and time.time() < last.over_at and not self.finals(last)
+
+    def finals(self, asked: Asked) -> list[dict[str, Any]]:
+        """Give the final outcomes of a command as far as they were heard."""
+        return [result for result in self.results(asked) if result["event_type"] != "accepted"]
+
+    def results(self, asked: Asked) -> list[dict[str, Any]]:
+        """Give all that was heard of a command."""
+        heard = self.scene.stage.ear.documents(f"{asked.target.level}/result", asked.since)
+        return [result for result in heard if result["transaction"] == asked.transaction]
+
+    def _wish(self, target: Target) -> tuple[str, dict[str, Any]]:
+        if target.key == "lock":
+            word = self.dice.pick(["LOCK", "UNLOCK"])
+            return word, {"capability": "st.lock", "name": word.lower()}
+        if target.key == "switch":
+            word = self.dice.pick(["ON", "OFF"])
+            return word, {"capability": "st.switch", "name": word.lower()}
+        level = self.dice.pick(list(range(1, 101)))
+        return str(level), {"capability": "st.switchLevel", "name": "setLevel", "arguments": {"level": level}}
+
+
+@dataclass(slots=True, kw_only=True)
+class People:
+    """Turn bolts, doors and switches at home, where the bridge hears of it only from the cloud."""
+
+    scene: Scene
+    owner: Owner
+    dice: Dice
+    going: asyncio.Event
+
+    async def live(self) -> None:
+        """Do something now and then, until cancelled."""
+        while True:
+            await self.going.wait()
+            await self.turn()
+            await asyncio.sleep(self.dice.between((0.3, 1.5)))
+
+    async def turn(self) -> None:
+        """Turn one thing, but not where a command is under way: whose will was done could not be told."""
+        commanded = {target.device for target in TARGETS if self.owner.awaits(target)}
+        states: dict[str, list[dict[str, Any]]] = {
+            FRONT: [{"st.lock.lockState": word} for word in ("Locked", "Unlocked", "Jammed")],
+            BACK: [{"st.lock.lockState": word} for word in ("Locked", "Unlocked")],
+            GARAGE: [{"st.doorSensor.sensorState": word} for word in ("Open", "Closed")],
+            HALL: [{"st.switch.switch": word} for word in ("on", "off")],
+            COFFEE: [{"st.switch.switch": word} for word in ("on", "off")],
+        }
+        device = self.dice.pick(list(states))
+        if device not in commanded:
+            await self.scene.stage.account.by_hand(device, states=self.dice.pick(states[device]), cause="hand")
+
+
+@dataclass(slots=True, kw_only=True)
+class Household:
+    """The owner and the people, who can be asked to be quiet."""
+
+    owner: Owner
+    going: asyncio.Event
+
+    def quiet(self) -> None:
+        self.going.clear()
+
+    def awake(self) -> None:
+        self.going.set()
+
+
+@asynccontextmanager
+async def household(scene: Scene, seed: int) -> AsyncIterator[Household]:
+    """Let people live in the scene as long as the context lasts."""
+    going = asyncio.Event()
+    going.set()
+    owner = Owner(scene=scene, dice=Dice(seed, "owner"), going=going)
+    people = People(scene=scene, owner=owner, dice=Dice(seed, "people"), going=going)
+    tasks = [asyncio.create_task(owner.live()), asyncio.create_task(people.live())]
+    try:
+        yield Household(owner=owner, going=going)
+        for task in tasks:
+            assert not task.done(), f"an actor has ended: {task}"
+    finally:
+        await cancelled(tasks)

@@ -1,0 +1,222 @@
+"""What must hold after each fault, whatever it was."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import aiomqtt
+import httpx
+
+from .actors import Asked, Household
+from .scene import Scene, Use
+from .truth import differences
+
+ONLINE_WITHIN = 75.0
+"""Seconds after a fault: the longest pause between two attempts to connect is 30, what is retained is read for up to
+10, a connection that is half-open is noticed after 10, and then everything is said once more."""
+QUIET_WITHIN = 90.0
+"""Seconds after which no command is without an outcome: a confirmation is waited for during 75 at most."""
+TRUE_WITHIN = 45.0
+"""Seconds, beside two poll intervals in use, after which what is retained equals what the cloud knows."""
+KEPT_WITHIN = 75.0
+"""Seconds after which what is to outlive the process is on disk: writing is tried again every minute."""
+BACK_WITHIN = 60.0
+"""Seconds after which a process uses no more than before: kept connections are given up after 20."""
+AGAIN = 0.9
+"""Seconds: the one repetition of a request that failed comes a second later."""
+MORE = Use(descriptors=10, threads=8, resident=48 * 1024 * 1024)
+"""What a process may use beyond what it used when all was well for the first time."""
+SETTLING = 0.5
+"""Seconds."""
+AT_DEATH = 1.0
+"""Seconds for what had left already when the bridge was killed."""
+
+FORGED = 1
+"""The level of the garage's battery that only forged notifications tell."""
+FINAL = ("confirmed", "unconfirmed", "rejected", "failed", "refused", "superseded")
+HARMLESS = {"INVALID_TOKEN"}
+"""Outcomes in the cloud's journal of requests that were not executed, and are sent once more with another token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One command as it reached the cloud."""
+
+    device: str
+    command: Mapping[str, Any]
+    at: float
+
+    def fits(self, asked: Asked) -> bool:
+        wire, got = asked.wire, self.command
+        same = all(got.get(name) == wire.get(name) for name in ("capability", "name"))
+        arguments = (got.get("arguments") or {}) == wire.get("arguments", {})
+        return self.device == asked.target.device and same and arguments
+
+
+@dataclass(slots=True, kw_only=True)
+class Invariants:
+    """Looks at a scene again and again; `usual`: what the process used at first."""
+
+    scene: Scene
+    home: Household
+    usual: Use | None = None
+    _sequence: int = 0
+    _checked: int = 0
+    _judged: int = 0
+    _sent: list[Sent] = field(default_factory=list)
+
+    async def back(self) -> None:
+        """Expect the bridge to be online, and the cloud for it."""
+
+        async def problems() -> list[str]:
+            held, base = await self.scene.held(), self.scene.stage.ear.base
+            states = {topic: held.get(f"{base}/{topic}") for topic in ("bridge/state", "bridge/cloud")}
+            return [f"{topic} is {state}" for topic, state in states.items() if state != "online"]
+
+        await none_within(ONLINE_WITHIN, problems)
+
+    async def hold(self, *, starved: bool = False) -> None:
+        """Expect all of it, when everybody is quiet; `starved`: its memory was too small for a while."""
+        # For what was said last to arrive.
+        await asyncio.sleep(SETTLING)
+        await none_within(QUIET_WITHIN, self._under_way)
+        await none_within(TRUE_WITHIN + 2 * await self._poll_interval(), self._untrue)
+        await none_within(KEPT_WITHIN, self._forgotten)
+        self._commands()
+        self._log(starved=starved)
+        forged = str(FORGED * 20)
+        assert forged not in self.scene.stage.ear.payloads("garage/battery"), "a forged notification was believed"
+        if self.usual is None:
+            self.usual = self.scene.use()
+        await none_within(BACK_WITHIN, self._grown)
+
+    async def _under_way(self) -> list[str]:
+        metrics = await self.scene.metrics()
+        counts = {name: metrics[name] for name in ("uhome2mqtt_commands_pending", "uhome2mqtt_broker_outbox_messages")}
+        return [f"{name} is {count:.0f}" for name, count in counts.items() if count]
+
+    async def _poll_interval(self) -> float:
+        return (await self.scene.metrics())["uhome2mqtt_poll_interval_seconds"]
+
+    async def _untrue(self) -> list[str]:
+        devices = list(self.scene.stage.account.cloud.house.devices.values())
+        return differences(devices, await self.scene.held(), self.scene.stage.ear.base)
+
+    async def _forgotten(self) -> list[str]:
+        """Look whether a bridge that were started now would find what it needs."""
+        place = self.scene.stage.state_dir
+        tokens, pins = (json.loads((place / name).read_text()) for name in ("tokens.json", "devices.json"))
+        login = [] if self.scene.stage.account.cloud.grants.admits(tokens["access_token"]) else ["a dead login is kept"]
+        house = self.scene.stage.account.cloud.house.devices
+        return login + [f"no pin of {device} is kept" for device in house.keys() - pins["devices"].keys()]
+
+    async def _grown(self) -> list[str]:
+        now, usual = self.scene.use(), self.usual
+        assert usual is not None
+        grown = {name: getattr(now, name) - getattr(usual, name) for name in ("descriptors", "threads", "resident")}
+        return [
+            f"{name} has grown by {more:,} to {getattr(now, name):,}"
+            for name, more in grown.items()
+            if more > getattr(MORE, name)
+        ]
+
+    def _commands(self) -> None:
+        """Hold what the cloud got, and what was said of it, against what the owner asked."""
+        owner = self.home.owner
+        self._collect()
+        got: defaultdict[str, list[Sent]] = defaultdict(list)
+        for sent in self._sent:
+            fitting = [asked for asked in owner.asked if sent.fits(asked) and asked.sent_at <= sent.at]
+            assert fitting, f"nobody asked for {sent}"
+            last = fitting[-1]
+            late = sent.at - last.over_at
+            assert late <= 0, f"{sent} reached the cloud {late:.1f} s after the end of {last}"
+            self._not_from_the_dead(sent, last)
+            got[last.transaction].append(sent)
+        for asked in owner.asked[self._judged :]:
+            self._outcome(asked, got[asked.transaction])
+        self._judged = len(owner.asked)
+        self._sent.clear()
+
+    def _collect(self) -> None:
+        """Read the cloud's journal on from where it was read before."""
+        for entry in self.scene.stage.account.cloud.requests.since(self._sequence):
+            self._sequence = entry["sequence"]
+            if entry["name"] == "Command" and entry["outcome"] not in HARMLESS:
+                at = datetime.fromisoformat(entry["time"]).timestamp()
+                pairs = zip(entry["devices"], entry["commands"], strict=True)
+                self._sent += [Sent(device=device, command=command, at=at) for device, command in pairs]
+
+    def _not_from_the_dead(self, sent: Sent, asked: Asked) -> None:
+        """Expect that a new run sends nothing that was asked of an earlier one."""
+        for death in self.scene.deaths:
+            revived = asked.sent_at < death and sent.at > death + AT_DEATH
+            assert not revived, f"{sent} was asked for before the bridge was killed, and sent after it"
+
+    def _outcome(self, asked: Asked, got: list[Sent]) -> None:
+        finals, heard = self.home.owner.finals(asked), self.home.owner.results(asked)
+        # What was on its way when a connection was lost may be told again: its id says that it is the same.
+        assert len({final["id"] for final in finals}) <= 1, f"{asked} has the outcomes {finals}"
+        assert len(got) <= 2, f"{asked} was sent {len(got)} times"
+        assert len(got) < 2 or got[1].at - got[0].at >= AGAIN, f"{asked} was sent twice at once: {got}"
+        refused = finals and finals[0]["event_type"] == "refused"
+        assert not (refused and got), f"{asked} was refused, and sent: {finals} {got}"
+        excused = any(asked.sent_at <= end for _, end in self.scene.outages) or any(
+            asked.sent_at <= death for death in self.scene.deaths
+        )
+        assert finals or excused or not (heard or got), f"{asked} has no outcome; heard {heard}, sent {got}"
+
+    def _log(self, *, starved: bool) -> None:
+        """Expect of the log that each command that was received has ended once, and that nothing is wrong with us."""
+        lines = self.scene.bridge.err[self._checked :]
+        first = [run - self._checked for run in self.scene.runs if run > self._checked]
+        self._checked = len(self.scene.bridge.err)
+        for begin, end in zip([0, *first], [*first, len(lines)], strict=True):
+            self._run(lines[begin:end], killed=end != len(lines), starved=starved)
+
+    def _run(self, lines: list[str], *, killed: bool, starved: bool) -> None:
+        ended: Counter[str] = Counter()
+        received: set[str] = set()
+        for text in lines:
+            line = parsed(text)
+            event = line.get("event", "")
+            assert starved or killed or line or "Traceback" not in text, "".join(lines[-60:])
+            assert starved or event != "internal_error", text
+            if event == "command_received":
+                received.add(line["id"])
+            elif event.removeprefix("command_") in FINAL:
+                ended[line["id"]] += 1
+        twice = [number for number, count in ended.items() if count > 1]
+        assert not twice, f"these commands have ended more than once: {twice}"
+        open_ended = received - ended.keys()
+        assert killed or not open_ended, f"these commands have not ended: {open_ended}"
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Read a line of the log; a process that is killed may not have finished its last."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) else {}
+
+
+async def none_within(seconds: float, problems: Callable[[], Awaitable[list[str]]]) -> None:
+    """Wait until there is no problem left."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            found = await problems()
+        except (aiomqtt.MqttError, httpx.HTTPError, TimeoutError) as problem:
+            found = [f"out of reach: {problem!r}"]
+        if not found:
+            return
+        assert time.monotonic() < until, f"after {seconds:.0f} s: {'; '.join(found)}"
+        await asyncio.sleep(0.25)

@@ -1,0 +1,36 @@
+"""What the bridge's process finds where it asks the system: a disk that is slow, and names that do not resolve.
+
+Python imports this by itself where its directory is in PYTHONPATH. The bridge and its libraries are as they are; only
+what the operating system would answer is another, as long as a file in the directory CHAOS_DIRECTORY says so.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+PLACE = Path(os.environ["CHAOS_DIRECTORY"])
+
+_fsync, _getaddrinfo = os.fsync, socket.getaddrinfo
+
+
+def fsync(fd: Any) -> None:
+    """Take as many seconds as the file `slow-disk` says."""
+    told = PLACE / "slow-disk"
+    if told.exists():
+        threading.Event().wait(float(told.read_text()))
+    _fsync(fd)
+
+
+def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+    """Know no name while there is a file `no-names`; addresses need no resolver."""
+    if (PLACE / "no-names").exists() and not str(host).replace(".", "").isdecimal():
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    return _getaddrinfo(host, *arguments, **options)
+
+
+os.fsync = fsync
+socket.getaddrinfo = getaddrinfo
