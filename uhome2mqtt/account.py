@@ -115,7 +115,7 @@ def _written(rows: list[dict[str, Json]], *, as_json: bool) -> str:
 
 
 def _row(device: Device, report: Report, topic: str) -> dict[str, Json]:
-    known = documented(device) | report.states.keys()
+    known = documented(device) | frozenset(report.states)
     state: dict[str, Json] = {row.key: row.render(report.states) for row in descriptions_for(known)}
     bridge_keys = {"connectivity", "stale", "last_reported"}
     return {
