@@ -394,6 +394,48 @@ async def test_silent_broker(listener: Ear) -> None:
         assert (await bridge.until(BrokerConnected, deadline=20)).protocol == "3.1.1"
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_silent_network(mosquitto: Mosquitto, listener: Ear) -> None:
+    """A network that was silent does not make the broker one that does not speak MQTT 5."""
+    silent = {3}
+
+    def vanish(number: int, chunk: bytes) -> bytes | Cut:
+        return b"" if number in silent else chunk
+
+    async with relay(mosquitto.port, vanish) as line, at_work(link(line.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        line.cut()
+        assert (await bridge.until(BrokerConnected, 2, deadline=20)).protocol == "5"
+        assert line.connections == 5
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_silent_at_first(mosquitto: Mosquitto, listener: Ear) -> None:
+    """Nor does it at the start."""
+    async with (
+        relay(mosquitto.port, lambda number, chunk: b"" if number == 1 else chunk) as line,
+        at_work(link(line.port, listener.base)) as bridge,
+    ):
+        assert (await bridge.until(BrokerConnected, deadline=20)).protocol == "5"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_older_broker(mosquitto: Mosquitto, listener: Ear) -> None:
+    """A broker in the place of one that spoke MQTT 5, and that is silent to it, is spoken to in 3.1.1 at last."""
+
+    def older(number: int, chunk: bytes) -> bytes | Cut:
+        return b"" if number > 2 and b"\x00\x04MQTT\x05" in chunk else chunk
+
+    async with relay(mosquitto.port, older) as line, at_work(link(line.port, listener.base)) as bridge:
+        await bridge.until(BrokerConnected)
+        line.cut()
+        assert (await bridge.until(BrokerConnected, 2, deadline=30)).protocol == "3.1.1"
+        before = line.connections
+        line.cut()
+        assert (await bridge.until(BrokerConnected, 3)).protocol == "3.1.1"
+        assert line.connections == before + 1
+
+
 async def test_only_5(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:
     """A version that the user has chosen is not replaced by another."""
     hook = refuse_5(b"\x20\x03\x00\x84\x00")

@@ -17,6 +17,7 @@ from uhome2mqtt.arrivals import received
 from uhome2mqtt.broker_client import (
     IN_FLIGHT,
     SESSION_TAKEN_OVER,
+    UNSUPPORTED_VERSION,
     Client,
     Link,
     explained,
@@ -68,14 +69,14 @@ class Broker:
         self._suffix = ""
         self._brief = 0
         self._protocol = 0
-        self._best = len(link.protocols) - 1
+        self._best = 0
         self._outage, self._unread = logs.Outage(), logs.Outage()
         self._log = logs.get_logger()
 
     def relink(self, link: Link) -> None:
         """Connect another way from the next time on; nothing is disconnected for that."""
         if link.protocols != self._link.protocols:
-            self._protocol, self._best = 0, len(link.protocols) - 1
+            self._protocol = self._best = 0
         self._link = link
 
     def publish(self, message: Publish) -> None:
@@ -125,18 +126,8 @@ class Broker:
 
     async def _session(self) -> None:
         """Hold one connection until it is lost."""
-        version = self._link.protocols[self._protocol]
-        client = new_client(self._link, version, self._link.client_id + self._suffix, self._will())
-        self._suffix = ""
-        try:
-            await client.__aenter__()
-        except aiomqtt.MqttError as problem:
-            self._try_other_protocol(problem)
-            raise
-        except UnicodeError as problem:  # a host name that no resolver can be asked for
-            raise aiomqtt.MqttError(str(problem)) from None
+        client, version = await self._connect()
         async with _entered(client):
-            self._best = min(self._best, self._protocol)
             retained, complete = (None, True) if self._read else await self._read_back(version)
             subscriptions = Subscriptions(self._link, client, version)
             await subscriptions.ask()
@@ -153,6 +144,31 @@ class Broker:
                 subscriptions.keep_asking(),
                 self._refusals.keep_trying(),
             )
+
+    async def _connect(self) -> tuple[Client, str]:
+        """Connect in the best version of MQTT that the broker still speaks; gives that, too."""
+        client, version = await self._enter()
+        if self._best < self._protocol:
+            # It answers: what was silent before may have been the network. It is asked once more, and then believed.
+            async with _entered(client):
+                self._protocol, self._best = self._best, self._protocol
+            client, version = await self._enter()
+        self._best = min(self._best, self._protocol)
+        return client, version
+
+    async def _enter(self) -> tuple[Client, str]:
+        """Connect in the version whose turn it is."""
+        version = self._link.protocols[self._protocol]
+        client = new_client(self._link, version, self._link.client_id + self._suffix, self._will())
+        self._suffix = ""
+        try:
+            await client.__aenter__()
+        except aiomqtt.MqttError as problem:
+            self._try_other_protocol(problem)
+            raise
+        except UnicodeError as problem:  # a host name that no resolver can be asked for
+            raise aiomqtt.MqttError(str(problem)) from None
+        return client, version
 
     def _lost(self, problem: aiomqtt.MqttError, failures: int) -> None:
         """Clean up after a connection, and say once for each outage what is wrong."""
@@ -182,6 +198,8 @@ class Broker:
         """Go on to the next version where the broker may not speak this one."""
         if may_speak_another(problem):
             self._protocol = (self._protocol + 1) % len(self._link.protocols)
+            if reason_code(problem) == UNSUPPORTED_VERSION:
+                self._best = self._protocol
 
     def _will(self) -> aiomqtt.Will:
         return aiomqtt.Will(self._link.will_topic, "offline", qos=1, retain=True)
