@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,8 +51,8 @@ class Scene:
     """Times are seconds since 1970: those of the machine, whatever the bridge takes for the time.
 
     `outages`: when what the bridge published may not have been heard. `deaths`: when it was killed, or ended.
-    `runs`: where in its log each run begins. `clock`: whether its clock can jump. `revoked`: when its access token was
-    revoked last.
+    `runs`: where in its log each run begins. `clock`: whether its clock can jump. `speed`: how many of its seconds pass
+    in one of ours. `revoked`: when its access token was revoked last.
     """
 
     stage: Stage
@@ -61,6 +61,7 @@ class Scene:
     bridge: Bridge
     web: int
     clock: bool
+    speed: int = 1
     pause: tuple[float, float] = PAUSE
     outages: list[tuple[float, float]] = field(default_factory=list)
     deaths: list[float] = field(default_factory=list)
@@ -160,6 +161,8 @@ class Scene:
         return place
 
     def _clock(self) -> dict[str, str]:
+        if self.speed > 1:
+            return {"LD_PRELOAD": str(faketime()), "FAKETIME": f"+0 x{self.speed}"}
         if not self.clock:
             return {}
         return {
@@ -196,21 +199,30 @@ def opened(directory: Path) -> tuple[str, ...]:
     return ("allow_anonymous true", f"acl_file {access}", *kept)
 
 
-def document(broker: Gate, cloud: Gate, web: int) -> dict[str, Any]:
-    """Give what is unusual in the configuration: everything as quick as it can be."""
+QUICK = {
+    "uhome": {"timeout": 3},
+    "mqtt": {"keepalive": KEEPALIVE},
+    "polling": {"interval": 10, "interval_push_healthy": 10, "discovery_interval": 60},
+    "commands": {"max_age": MAX_AGE},
+}
+"""Everything as quick as it can be configured."""
+
+
+def document(broker: Gate, cloud: Gate, web: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is unusual in the configuration: the ways through the gates, and changes."""
     # A name, so that there is something to resolve.
     through = f"http://localhost:{cloud.port}"
-    quick = {
-        "uhome": {"api_url": f"{through}/action", "token_url": f"{through}/token", "timeout": 3},
-        "mqtt": {"url": f"mqtt://127.0.0.1:{broker.port}", "keepalive": KEEPALIVE},
-        "polling": {"interval": 10, "interval_push_healthy": 10, "discovery_interval": 60},
-        "commands": {"max_age": MAX_AGE},
+    ways = {
+        "uhome": {"api_url": f"{through}/action", "token_url": f"{through}/token"},
+        "mqtt": {"url": f"mqtt://127.0.0.1:{broker.port}"},
     }
-    return merged(reachable(web), quick)
+    return merged(merged(reachable(web), ways), changes)
 
 
 @asynccontextmanager
-async def scene(directory: Path, *, clock: bool) -> AsyncIterator[Scene]:
+async def scene(
+    directory: Path, *, clock: bool = False, speed: int = 1, changes: Mapping[str, Any] = QUICK
+) -> AsyncIterator[Scene]:
     """Prepare a scene whose bridge is up, with the whole household on the broker."""
     (directory / "shim").mkdir()
     (directory / "shim" / "clock").write_text("+0\n")
@@ -226,8 +238,10 @@ async def scene(directory: Path, *, clock: bool) -> AsyncIterator[Scene]:
         ):
             await stage.log_in()
             web = free_port()
-            bridge = stage.bridge(**document(broker, cloud, web))
-            prepared = Scene(stage=stage, broker_gate=broker, cloud_gate=cloud, bridge=bridge, web=web, clock=clock)
+            bridge = stage.bridge(**document(broker, cloud, web, changes))
+            prepared = Scene(
+                stage=stage, broker_gate=broker, cloud_gate=cloud, bridge=bridge, web=web, clock=clock, speed=speed
+            )
             try:
                 await prepared.start()
                 await stage.complete()

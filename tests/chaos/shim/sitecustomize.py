@@ -1,14 +1,20 @@
 """What the bridge's process finds where it asks the system: a disk that is slow, and names that do not resolve.
 
 Python imports this by itself where its directory is in PYTHONPATH. The bridge and its libraries are as they are; only
-what the operating system would answer is another, as long as a file in the directory CHAOS_DIRECTORY says so.
+what the operating system would answer is another, as long as a file in the directory CHAOS_DIRECTORY says so. With
+SIGUSR2 it counts what there is in the process's memory, and writes it into that directory.
 """
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import json
 import os
+import signal
 import socket
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,5 +38,15 @@ def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
     return _getaddrinfo(host, *arguments, **options)
 
 
+def count(_number: int, _frame: object) -> None:
+    """Write how many tasks there are, and how many objects of each type."""
+    gc.collect()
+    objects = Counter(f"{type(thing).__module__}.{type(thing).__qualname__}" for thing in gc.get_objects())
+    told = PLACE / "counted.new"
+    told.write_text(json.dumps({"tasks": len(asyncio.all_tasks()), "objects": objects}))
+    told.replace(PLACE / "counted")
+
+
 os.fsync = fsync
 socket.getaddrinfo = getaddrinfo
+signal.signal(signal.SIGUSR2, count)

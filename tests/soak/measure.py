@@ -1,0 +1,67 @@
+"""What a process uses over the hours, and whether that grows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+MEBIBYTE = 2**20
+LEAST = 3
+"""Samples on each side of a comparison."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What the process used at a moment; `hours`: that it had lived, by its own clock; `resident` in bytes.
+
+    `objects`: how many there were of each type, of those that the garbage collector knows. `cpu`: seconds since its start.
+    """
+
+    hours: float
+    descriptors: int
+    threads: int
+    tasks: int
+    resident: int
+    cpu: float
+    objects: Mapping[str, int]
+
+
+ALLOWED = {"descriptors": 3.0, "threads": 2.0, "tasks": 3.0, "objects": 3_000.0, "resident": 4.0 * MEBIBYTE}
+"""By how much the middle of the last samples may be above that of the first."""
+
+
+def figures(sample: Sample) -> dict[str, float]:
+    """Give what of a sample must not grow."""
+    return {
+        "descriptors": sample.descriptors,
+        "threads": sample.threads,
+        "tasks": sample.tasks,
+        "objects": sum(sample.objects.values()),
+        "resident": sample.resident,
+    }
+
+
+def growth(samples: Sequence[Sample], warm: float) -> dict[str, float]:
+    """Compare the last third of the samples with the first, without those before `warm` hours; empty if too few."""
+    settled = [sample for sample in samples if sample.hours >= warm]
+    third = len(settled) // 3
+    if third < LEAST:
+        return {}
+    before, after = (
+        {name: median(figures(sample)[name] for sample in part) for name in ALLOWED}
+        for part in (settled[:third], settled[-third:])
+    )
+    return {name: after[name] - before[name] for name in ALLOWED}
+
+
+def leaks(samples: Sequence[Sample], warm: float) -> list[str]:
+    """Say what has grown by more than it may, and of which objects there are more."""
+    grown = [f"{name} by {more:,.0f}" for name, more in growth(samples, warm).items() if more > ALLOWED[name]]
+    if not grown:
+        return []
+    more = Counter(samples[-1].objects)
+    more.subtract(next(sample for sample in samples if sample.hours >= warm).objects)
+    types = ", ".join(f"{name} {count:+,}" for name, count in more.most_common(10))
+    return [f"has grown: {', '.join(grown)}; most of all: {types}"]
