@@ -1,4 +1,4 @@
-.PHONY: help demo test benchmark fuzz browser homeassistant nodered prometheus asyncapi kubernetes clusters chaos image systemd check clean
+.PHONY: help demo test benchmark fuzz browser homeassistant nodered prometheus asyncapi kubernetes clusters chaos soak image systemd check clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ clusters:  ## run the tests at clusters of brokers whose nodes are killed
 
 chaos:  ## break everything around the bridge at random, and see that it holds (make chaos ARGS="--seed 7")
 	@scripts/chaos $(ARGS)
+
+soak:  ## live for days with a bridge for which time flies, and see that nothing grows (make soak ARGS="--minutes 10")
+	@scripts/soak $(ARGS)
 
 nodered:  ## run the tests that need Node-RED
 	@scripts/test-nodered $(ARGS)

@@ -165,7 +165,9 @@ class Invariants:
         # What was on its way when a connection was lost may be told again: its id says that it is the same.
         assert len({final["id"] for final in finals}) <= 1, f"{asked} has the outcomes {finals}"
         assert len(got) <= 2, f"{asked} was sent {len(got)} times"
-        assert len(got) < 2 or got[1].at - got[0].at >= AGAIN / self.scene.speed, f"{asked} was sent twice at once: {got}"
+        assert len(got) < 2 or got[1].at - got[0].at >= AGAIN / self.scene.speed, (
+            f"{asked} was sent twice at once: {got}"
+        )
         refused = finals and finals[0]["event_type"] == "refused"
         assert not (refused and got), f"{asked} was refused, and sent: {finals} {got}"
         excused = any(asked.sent_at <= end for _, end in self.scene.outages) or any(

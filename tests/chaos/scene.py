@@ -134,6 +134,11 @@ class Scene:
         """Give the bytes of the process's address space."""
         return int(Path(f"/proc/{self.bridge.pid}/statm").read_text().split()[0]) * resource.getpagesize()
 
+    def cpu(self) -> float:
+        """Give the seconds that the process has worked since its start."""
+        fields = Path(f"/proc/{self.bridge.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     async def metrics(self) -> Scraped:
         """Ask the bridge itself how it is doing."""
         response = await self.stage.account.http.get(

@@ -16,7 +16,9 @@ from .run import Soak, SoakError
 def main() -> int:
     """Live for a while; the exit code is 1 if something did not hold, or has grown."""
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000), help="what the happenings are drawn from")
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(10_000), help="what the happenings are drawn from"
+    )
     parser.add_argument("--minutes", type=float, default=60.0, help="for how long (60)")
     parser.add_argument("--speed", type=int, default=100, help="how fast time flies for the bridge (100)")
     parser.add_argument("--every", type=float, default=60.0, help="seconds between two looks at everything (60)")

@@ -16,7 +16,8 @@ LEAST = 3
 class Sample:
     """What the process used at a moment; `hours`: that it had lived, by its own clock; `resident` in bytes.
 
-    `objects`: how many there were of each type, of those that the garbage collector knows. `cpu`: seconds since its start.
+    `objects`: how many there were of each type, of those that the garbage collector knows. `cpu`: seconds of work since
+    its start.
     """
 
     hours: float
@@ -30,6 +31,10 @@ class Sample:
 
 ALLOWED = {"descriptors": 3.0, "threads": 2.0, "tasks": 3.0, "objects": 3_000.0, "resident": 4.0 * MEBIBYTE}
 """By how much the middle of the last samples may be above that of the first."""
+DAY = 26.0
+"""Hours after which nothing has a reason to grow: the console's timeline is that of a day."""
+REMEMBERED = {"objects", "resident"}
+"""What grows on the first day."""
 
 
 def figures(sample: Sample) -> dict[str, float]:
@@ -43,25 +48,30 @@ def figures(sample: Sample) -> dict[str, float]:
     }
 
 
-def growth(samples: Sequence[Sample], warm: float) -> dict[str, float]:
-    """Compare the last third of the samples with the first, without those before `warm` hours; empty if too few."""
+def growth(samples: Sequence[Sample]) -> dict[str, float]:
+    """Compare the last third of the samples with the first, from after the first day; empty if they are too few.
+
+    A run that is shorter is judged from its first quarter on, but for what has a reason to grow.
+    """
+    warm = min(DAY, samples[-1].hours / 4)
+    names = ALLOWED.keys() - (REMEMBERED if warm < DAY else set())
     settled = [sample for sample in samples if sample.hours >= warm]
     third = len(settled) // 3
     if third < LEAST:
         return {}
     before, after = (
-        {name: median(figures(sample)[name] for sample in part) for name in ALLOWED}
+        {name: median(figures(sample)[name] for sample in part) for name in names}
         for part in (settled[:third], settled[-third:])
     )
-    return {name: after[name] - before[name] for name in ALLOWED}
+    return {name: after[name] - before[name] for name in names}
 
 
-def leaks(samples: Sequence[Sample], warm: float) -> list[str]:
-    """Say what has grown by more than it may, and of which objects there are more."""
-    grown = [f"{name} by {more:,.0f}" for name, more in growth(samples, warm).items() if more > ALLOWED[name]]
+def leaks(samples: Sequence[Sample]) -> list[str]:
+    """Say what has grown by more than it may, and of which objects there are more than half-way."""
+    grown = [f"{name} by {more:,.0f}" for name, more in sorted(growth(samples).items()) if more > ALLOWED[name]]
     if not grown:
         return []
     more = Counter(samples[-1].objects)
-    more.subtract(next(sample for sample in samples if sample.hours >= warm).objects)
+    more.subtract(samples[len(samples) // 2].objects)
     types = ", ".join(f"{name} {count:+,}" for name, count in more.most_common(10))
-    return [f"has grown: {', '.join(grown)}; most of all: {types}"]
+    return [f"has grown: {', '.join(grown)}; of most there are more than half-way: {types}"]
