@@ -167,7 +167,8 @@ class Scene:
 
     def _clock(self) -> dict[str, str]:
         if self.speed > 1:
-            return {"LD_PRELOAD": str(faketime()), "FAKETIME": f"+0 x{self.speed}"}
+            clock = {"LD_PRELOAD": str(faketime()), "FAKETIME": f"+0 x{self.speed}"}
+            return clock | {"CHAOS_PATIENCE": str(self.speed)}
         if not self.clock:
             return {}
         return {

@@ -2,7 +2,8 @@
 
 Python imports this by itself where its directory is in PYTHONPATH. The bridge and its libraries are as they are; only
 what the operating system would answer is another, as long as a file in the directory CHAOS_DIRECTORY says so. With
-SIGUSR2 it counts what there is in the process's memory, and writes it into that directory.
+SIGUSR2 it counts what there is in the process's memory, and writes it into that directory. Where time flies, the start of
+another process takes as long as ever, and is waited for CHAOS_PATIENCE times as long.
 """
 
 from __future__ import annotations
@@ -50,3 +51,8 @@ def count(_number: int, _frame: object) -> None:
 os.fsync = fsync
 socket.getaddrinfo = getaddrinfo
 signal.signal(signal.SIGUSR2, count)
+# Taken out of the environment: the other process is not meant.
+if patience := os.environ.pop("CHAOS_PATIENCE", ""):
+    from uhome2mqtt import refresh_worker
+
+    refresh_worker.LONGEST_WORK *= float(patience)
