@@ -152,6 +152,20 @@ async def test_truncated(client: Client) -> None:
         await client.post(GET)
 
 
+async def test_client_gone(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that goes in the middle of its request is in the journal, and is no error of the cloud's."""
+    url = client.http.base_url
+    _reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(b"POST /action HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    await eventually(lambda: bool(client.cloud.requests.since()))
+    (entry,) = client.cloud.requests.since()
+    assert (entry["path"], entry["outcome"]) == ("/action", "client gone")
+    assert "devices" in await client.payload("Uhome.Device/Discovery", {})
+    assert caplog.records == []
+
+
 async def test_slow_loris(client: Client) -> None:
     """A slow answer dribbles in, complete in the end, and holds nobody else up."""
     await order(client, "slow", count=1, delay=2, operation="Get")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route
 
 from uhome2mqtt.simulator import authorize, control, endpoints
@@ -24,7 +25,7 @@ def build(cloud: SimulatedCloud) -> Starlette:
             Route("/action", endpoints.action, methods=["POST"]),
             Mount("/control", routes=control.ROUTES),
         ],
-        exception_handlers=REFUSALS,
+        exception_handlers={**REFUSALS, ClientDisconnect: endpoints.gone},
     )
     app.state.cloud = cloud
     return app

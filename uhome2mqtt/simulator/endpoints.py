@@ -43,6 +43,13 @@ async def action(request: Request) -> Response:
     return await _exchange(cloud, request, written, call.operation, partial(answer, cloud, call))
 
 
+async def gone(request: Request, _error: Exception) -> Response:
+    """Take note of a client that has gone in the middle of its request; nobody hears the answer."""
+    cloud: SimulatedCloud = request.app.state.cloud
+    cloud.requests.add(path=request.url.path, outcome="client gone", **_facts({}, None))
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
 async def token(request: Request) -> Response:
     """Serve `POST /token`, and GET as well where the service takes it."""
     cloud: SimulatedCloud = request.app.state.cloud

@@ -2,8 +2,8 @@
 
 Python imports this by itself where its directory is in PYTHONPATH. The bridge and its libraries are as they are; only
 what the operating system would answer is another, as long as a file in the directory CHAOS_DIRECTORY says so. With
-SIGUSR2 it counts what there is in the process's memory, and writes it into that directory. Where time flies, the start of
-another process takes as long as ever, and is waited for CHAOS_PATIENCE times as long.
+SIGUSR2 it counts what there is in the process's memory, and writes it into that directory. Where time flies, the start
+of another process takes as long as ever, and is waited for CHAOS_PATIENCE times as long.
 """
 
 from __future__ import annotations
