@@ -147,6 +147,19 @@ async def scrape(scene: Scene) -> None:
         await _quietly(scene.metrics())
 
 
+async def mind_the_login(scene: Scene) -> None:
+    """Log in again whenever the bridge says that it has no login any more, until cancelled.
+
+    A renewal whose answer is lost costs the login, where the cloud ends a refresh token as it gives the next one.
+    """
+    heard = 0
+    while True:
+        await asyncio.sleep(1.0)
+        states, heard = scene.stage.ear.payloads("bridge/cloud", heard), scene.stage.ear.now
+        if states[-1:] == ["unauthorized"]:
+            await scene.stage.log_in()
+
+
 async def _quietly(what: Awaitable[object]) -> None:
     """Do something whose failure is the fault's that is under way."""
     with suppress(aiomqtt.MqttError, httpx.HTTPError, TimeoutError):

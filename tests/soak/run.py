@@ -22,7 +22,7 @@ from tests.support.patience import eventually
 from uhome2mqtt.simulator.dice import Dice
 from uhome2mqtt.tasks import cancelled
 
-from .life import CHANGES, QUIRKS, live, scrape
+from .life import CHANGES, QUIRKS, live, mind_the_login, scrape
 from .measure import Sample, leaks
 
 
@@ -56,7 +56,7 @@ class Soak:
         invariants = Invariants(scene=prepared, home=home)
         # From now on its tokens are of an hour.
         await FAULTS["token_revoked"](prepared, home.owner, dice)
-        scraping = asyncio.create_task(scrape(prepared))
+        others = [asyncio.create_task(scrape(prepared)), asyncio.create_task(mind_the_login(prepared))]
         try:
             while True:
                 await self._hold(invariants, home)
@@ -66,7 +66,7 @@ class Soak:
                     break
                 happened += await live(prepared, home.owner, dice, self.every)
         finally:
-            await cancelled([scraping])
+            await cancelled(others)
         assert not (grown := leaks(self.samples)), "; ".join(grown)
 
     async def _hold(self, invariants: Invariants, home: Household) -> None:
