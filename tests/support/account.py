@@ -31,8 +31,8 @@ TLS = httpx.create_ssl_context()
 
 def new_http(base_url: str = "", timeout: float = 10.0) -> httpx.AsyncClient:
     """Make an HTTP client that uses no proxy."""
-    # The servers of the tests hang up after five seconds without a request: whoever asks just then is reset.
-    limits = httpx.Limits(keepalive_expiry=2.0)
+    # A server hangs up after some seconds without a request: whoever asks just then, over a kept connection, is reset.
+    limits = httpx.Limits(max_keepalive_connections=0)
     return httpx.AsyncClient(base_url=base_url, trust_env=False, verify=TLS, timeout=timeout, limits=limits)
 
 
