@@ -10,8 +10,8 @@ LONGEST_REPLY_TOPIC, MOST_REPLY_LEVELS = 1024, 100
 """Bytes, levels. mosquitto passes on a response topic of more than 200 levels, and hangs up on who publishes there."""
 
 
-def received(topic: str, message: aiomqtt.Message) -> MessageReceived:
-    """Read a message; a response topic that nothing can be published to counts as none."""
+def received(topic: str, message: aiomqtt.Message, since: float | None = None) -> MessageReceived:
+    """Read a message that may have waited since a moment; a response topic that nothing can be published to is none."""
     properties = message.properties
     expiry = getattr(properties, "MessageExpiryInterval", None)
     reply = getattr(properties, "ResponseTopic", None)
@@ -19,6 +19,7 @@ def received(topic: str, message: aiomqtt.Message) -> MessageReceived:
     return MessageReceived(
         topic=topic,
         payload=message.payload,
+        since=since,
         retained=message.retain,
         expiry=None if expiry is None else float(expiry),
         reply=Reply(topic=str(reply), correlation=getattr(properties, "CorrelationData", None)) if usable else None,

@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 
 from uhome2mqtt import logs
 from uhome2mqtt.arrivals import received
+from uhome2mqtt.awake import Awake
 from uhome2mqtt.broker_client import (
     IN_FLIGHT,
     SESSION_TAKEN_OVER,
@@ -60,6 +61,7 @@ class Broker:
         self._outbox: deque[Publish] = deque()
         self._unsent: list[Publish] = []
         self._refusals = Refusals(self.publish)
+        self._awake = Awake()
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -143,6 +145,7 @@ class Broker:
                 self._send(client, version),
                 subscriptions.keep_asking(),
                 self._refusals.keep_trying(),
+                self._end_when_stood_still(),
             )
 
     async def _connect(self) -> tuple[Client, str]:
@@ -236,7 +239,12 @@ class Broker:
                 if not message.payload:
                     self._tell(ConfigCleared(topic=topic))
             else:
-                self._tell(received(topic, message))
+                self._tell(received(topic, message, self._awake.waited_since()))
+
+    async def _end_when_stood_still(self) -> None:
+        """Leave all behind that came while the process stood still: of what age it is nobody knows."""
+        stood = await self._awake.watch()
+        raise aiomqtt.MqttError(f"the process stood still for {stood:.0f} s: what came meanwhile is left behind")
 
     async def _send(self, client: Client, version: str) -> None:
         """Publish what is in the outbox in order, with so many in flight that no acknowledgement is waited for."""

@@ -147,12 +147,13 @@ class Daemon:
             self._requests.end_orders()
             broker.drop_backlog()
             await self._supervise(self._handle(StopRequested()))
+            # In time, or not at all: they can be done without.
+            self._begin(self._save_counts())
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_WITHIN):
                     await broker.flushed()
                     await asyncio.gather(*self._saving)
             await cancelled(lasting | self._requests.tasks | self._saving)
-            self._keep_counts(self._ledger.encode())
         self._log.info("stopped")
 
     async def _keep_up(self, work: Work) -> None:

@@ -170,11 +170,13 @@ class Asker:
 class MessageReceived:
     """A message on a command topic, or what the bridge's own pages would say there.
 
-    `expiry` is what is left of its MQTT 5 life, in seconds.
+    `expiry` is what is left of its MQTT 5 life, in seconds. `since`: since when it may have waited to be read, in
+    monotonic seconds; None: it has not waited.
     """
 
     topic: str
     payload: bytes
+    since: float | None = None
     retained: bool = False
     expiry: float | None = None
     reply: Reply | Asker | None = None

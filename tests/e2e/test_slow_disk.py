@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.scene import SHIM
 from tests.support.patience import eventually
+from tests.support.process import Bridge
 from tests.support.stage import Stage
 
 pytestmark = pytest.mark.e2e
@@ -17,14 +19,19 @@ pytestmark = pytest.mark.e2e
 SECONDS = 3.0
 
 
-async def test_slow_disk(stage: Stage) -> None:
-    """A command does not wait for a disk that takes seconds, and what was to be kept is on it in the end."""
+async def started(stage: Stage) -> tuple[Bridge, Path]:
+    """Start a bridge whose disk is slow while a file is there, which is given, too."""
     await stage.log_in()
     bridge = stage.bridge()
-    sign = stage.directory / "slow-disk"
     path = os.pathsep.join([str(SHIM), *filter(None, [os.environ.get("PYTHONPATH")])])
     await bridge.start(PYTHONPATH=path, CHAOS_DIRECTORY=str(stage.directory))
     await stage.complete()
+    return bridge, stage.directory / "slow-disk"
+
+
+async def test_slow_disk(stage: Stage) -> None:
+    """A command does not wait for a disk that takes seconds, and what was to be kept is on it in the end."""
+    bridge, sign = await started(stage)
     sign.write_text(str(SECONDS))
     rename = {"device": "hall_light", "name": "Lamp"}
     since, began = stage.ear.now, time.monotonic()
@@ -36,3 +43,11 @@ async def test_slow_disk(stage: Stage) -> None:
     sign.unlink()
     await eventually(lambda: "Lamp" in (stage.state_dir / "devices.json").read_text())
     assert await bridge.stop() == 0
+
+
+async def test_slow_disk_at_the_end(stage: Stage) -> None:
+    """Nor does the end of the bridge, which comes within the five seconds that a service is given."""
+    bridge, sign = await started(stage)
+    sign.write_text(str(SECONDS))
+    assert await bridge.stop() == 0
+    assert "offline" in stage.ear.payloads("bridge/state")

@@ -381,6 +381,8 @@ class Driver:
         if isinstance(message, MessageReceived):
             assert not message.retained, "a retained message became a command"
             left = left if message.expiry is None else min(message.expiry, left)
+            left -= 0.0 if message.since is None else self.monotonic - message.since
+            assert left > 0, "a message whose time may have passed became a command"
         self.deadlines[number_of(note)] = self.monotonic + left
 
     def _ended(self, note: Note) -> None:

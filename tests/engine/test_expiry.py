@@ -85,6 +85,32 @@ def test_the_messages_own_expiry() -> None:
 
 
 @pytest.mark.parametrize(
+    ("waited", "how", "outcomes"),
+    [
+        (29.0, {}, []),
+        (31.0, {}, ["refused EXPIRED"]),
+        (100.0, {"expiry": 200.0}, ["refused EXPIRED"]),
+        (4.0, {"expiry": 5.0}, []),
+        (6.0, {"expiry": 5.0}, ["refused EXPIRED"]),
+    ],
+)
+def test_it_may_have_waited(waited: float, how: dict[str, float], outcomes: list[str]) -> None:
+    """A message that may have waited to be read counts as old as it may be."""
+    house = running(FRONT)
+    house.say("front/lock/set", "UNLOCK", since=house.monotonic - waited, **how)
+    assert house.outcomes("front") == outcomes
+    assert house.commands() == ([] if outcomes else ["Front unlock"])
+
+
+def test_how_long_it_may_have_waited() -> None:
+    """Whoever is refused for that is told how long it may have been."""
+    house = running(FRONT)
+    house.say("front/lock/set", "UNLOCK", since=house.monotonic - 35)
+    [result] = house.results("front")
+    assert result["message"] == "the message may have waited for 35 s; at most 30 s are allowed"
+
+
+@pytest.mark.parametrize(
     ("message", "expiry", "left"),
     [
         ({"value": "UNLOCK"}, None, 30),

@@ -151,12 +151,25 @@ class Bridge(RuleBasedStateMachine):
         retained=st.sampled_from([False, False, False, True]),
         expiry=st.sampled_from([None, None, 0.0, 1.5, 30.0, 1e6]),
         reply=st.none() | st.just(Reply(topic="answers", correlation=b"1")),
+        waited=st.sampled_from([None, None, None, 5.0, 100.0]),
     )
-    def message(self, *, topic: str, payload: bytes, retained: bool, expiry: float | None, reply: Reply | None) -> None:
+    def message(
+        self,
+        *,
+        topic: str,
+        payload: bytes,
+        retained: bool,
+        expiry: float | None,
+        reply: Reply | None,
+        waited: float | None,
+    ) -> None:
         asks = isinstance(TOPICS.parse_command(topic), GetTopic)
         payload = payload or b"x" if asks else payload  # an empty one may be the echo of a topic that was cleared
         self.requested += asks and not retained
-        message = MessageReceived(topic=topic, payload=payload, retained=retained, expiry=expiry, reply=reply)
+        since = None if waited is None else self.house.monotonic - waited
+        message = MessageReceived(
+            topic=topic, payload=payload, since=since, retained=retained, expiry=expiry, reply=reply
+        )
         self.house.take(message)
 
     @rule(

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from uhome2mqtt.engine import Override
-from uhome2mqtt.events import BrokerDisconnected, ConfigCleared, Started, Tick
+from uhome2mqtt.events import BrokerDisconnected, ConfigCleared, Started, StopRequested, Tick
 from uhome2mqtt.model import Device, FailureKind
 
 from .driver import BACK, BASE, FRONT
@@ -173,6 +173,28 @@ def test_kept_while_it_asks() -> None:
     assert sorted(bridge.outcomes("front")) == ["refused EXPIRED", "refused RETAINED"]
     assert bridge.responses("health_check")
     assert config not in bridge.broker
+
+
+def test_kept_too_long() -> None:
+    """A command that was kept for longer than commands may be old, while the machine slept, is not executed."""
+    bridge = Bridge(NOON).begin()
+    bridge.meet("standing_by")
+    bridge.reconnect()
+    bridge.say("front/lock/set", "UNLOCK")
+    bridge.monotonic += 3600
+    bridge.take(Tick())
+    assert bridge.role == "active"
+    assert (bridge.commands(), bridge.outcomes("front")) == ([], ["refused EXPIRED"])
+
+
+def test_kept_at_the_end() -> None:
+    """What is kept when the bridge is stopped is not executed any more."""
+    bridge = Bridge(NOON).begin()
+    bridge.meet("standing_by")
+    bridge.reconnect()
+    bridge.say("front/lock/set", "UNLOCK")
+    bridge.take(StopRequested())
+    assert bridge.commands() == []
 
 
 def test_kept_for_the_other() -> None:

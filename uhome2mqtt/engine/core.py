@@ -105,7 +105,7 @@ class Engine:
     ) -> None:
         self.news = News()
         """What the last event has changed."""
-        self._held: list[tuple[float, MessageReceived | ConfigCleared]] = []
+        self._held: list[MessageReceived | ConfigCleared] = []
         self._house = House(config, pins, chance, accepts, announced or Announced())
 
     @property
@@ -192,7 +192,7 @@ class Engine:
         turn, role = Turn(now), self._house.presence.role
         self.news = News()
         if role is Role.ASKING and isinstance(event, MessageReceived | ConfigCleared):
-            self._held = [*self._held, (now.monotonic, event)][-MOST_HELD:]
+            self._held = [*self._held, _dated(event, now)][-MOST_HELD:]
             return []
         before = self._house.cloud.status, health.problems(self._house)
         self._take(turn, event)
@@ -215,9 +215,9 @@ class Engine:
         if self._house.presence.role is Role.ASKING:
             return
         held, self._held = self._held, []
-        for at, event in held:
+        for event in held:
             if self._house.presence.works or _is_ours(event):
-                self._take(turn, _aged(event, turn.now.monotonic - at))
+                self._take(turn, event)
 
     def _is_quiet(self, effect: Effect) -> bool:
         """Tell whether a bridge that leaves the work to another one may do something."""
@@ -247,6 +247,8 @@ class Engine:
             case Tick():
                 self._tick(turn)
             case StopRequested():
+                # Nobody knows whose they are, and nobody is left to follow them.
+                self._held.clear()
                 broker_side.stop(house, turn)
             case _:
                 self._take_from_cloud(turn, event)
@@ -326,11 +328,11 @@ def _is_ours(event: MessageReceived | ConfigCleared) -> bool:
     return isinstance(event, MessageReceived) and isinstance(event.reply, Asker)
 
 
-def _aged(event: MessageReceived | ConfigCleared, seconds: float) -> MessageReceived | ConfigCleared:
-    """Let some of a message's life have passed."""
-    if not isinstance(event, MessageReceived) or event.expiry is None:
-        return event
-    return replace(event, expiry=event.expiry - seconds)
+def _dated(event: MessageReceived | ConfigCleared, now: Now) -> MessageReceived | ConfigCleared:
+    """Take note of when something came that has to wait."""
+    if isinstance(event, MessageReceived) and event.since is None:
+        return replace(event, since=now.monotonic)
+    return event
 
 
 Of: TypeAlias = str | int

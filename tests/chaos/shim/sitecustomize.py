@@ -3,7 +3,7 @@
 Python imports this by itself where its directory is in PYTHONPATH. The bridge and its libraries are as they are; only
 what the operating system would answer is another, as long as a file in the directory CHAOS_DIRECTORY says so. With
 SIGUSR2 it counts what there is in the process's memory, and writes it into that directory. Where time flies, the start
-of another process takes as long as ever, and is waited for CHAOS_PATIENCE times as long.
+of another process takes as long as ever, and is waited for CHAOS_PATIENCE times as long; so are our own hiccups.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ socket.getaddrinfo = getaddrinfo
 signal.signal(signal.SIGUSR2, count)
 # Taken out of the environment: the other process is not meant.
 if patience := os.environ.pop("CHAOS_PATIENCE", ""):
-    from uhome2mqtt import refresh_worker
+    from uhome2mqtt import awake, refresh_worker
 
     refresh_worker.LONGEST_WORK *= float(patience)
+    awake.LATE *= float(patience)
+    awake.STOOD_STILL *= float(patience)
