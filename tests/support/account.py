@@ -29,10 +29,10 @@ COFFEE = "84:F7:03:30:00:07"
 TLS = httpx.create_ssl_context()
 
 
-def new_http(base_url: str = "", timeout: float = 10.0) -> httpx.AsyncClient:
-    """Make an HTTP client that uses no proxy."""
-    # A server hangs up after some seconds without a request: whoever asks just then, over a kept connection, is reset.
-    limits = httpx.Limits(max_keepalive_connections=0)
+def new_http(base_url: str = "", timeout: float = 10.0, kept: int = 20) -> httpx.AsyncClient:
+    """Make an HTTP client that uses no proxy; `kept`: how many of its connections it uses again."""
+    # The servers of the tests hang up after five seconds without a request: whoever asks just then is reset.
+    limits = httpx.Limits(max_keepalive_connections=kept, keepalive_expiry=2.0)
     return httpx.AsyncClient(base_url=base_url, trust_env=False, verify=TLS, timeout=timeout, limits=limits)
 
 
@@ -109,5 +109,5 @@ async def account(port: int = 0, **quirks: Any) -> AsyncIterator[Account]:
     """Serve the demo household whose clients must know the tests' secret."""
     known: dict[str, Any] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **quirks}
     cloud = SimulatedCloud(devices=demo_household(), quirks=Quirks.model_validate(known))
-    async with serve(cloud, port=port) as running, new_http(running.url) as http:
+    async with serve(cloud, port=port) as running, new_http(running.url, kept=0) as http:
         yield Account(cloud=cloud, url=running.url, http=http)
