@@ -15,6 +15,9 @@ LATE = 1.0
 STOOD_STILL = 5.0
 """Seconds for which nothing was done, neither waiting nor working: long enough to tell it from a busy machine."""
 
+READ_WITHIN = 5.0
+"""Seconds after which all that had waited has been read."""
+
 
 class Awake:
     """Looks at the clock again and again."""
@@ -40,6 +43,12 @@ class Awake:
             if stood > STOOD_STILL:
                 return stood
             self._looked = found
+
+    async def go_on(self) -> None:
+        """Look for as long as the process runs; what is read right after it stood still counts as old."""
+        while True:
+            await self.watch()
+            await asyncio.sleep(READ_WITHIN)
 
 
 def worked_so_far() -> float:

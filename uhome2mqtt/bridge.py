@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from uhome2mqtt import __version__, logs
+from uhome2mqtt.awake import Awake
 from uhome2mqtt.broker import Broker
 from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud, http_client
@@ -87,6 +88,7 @@ class _Parts:
     announced: Announced
     engine: Engine
     desk: Desk
+    awake: Awake
     meters: Meters
     service: Service
     daemon: Daemon
@@ -138,7 +140,8 @@ def _put_together(settings: Settings, http: httpx.AsyncClient, diagnostics: Diag
     service = Service(Notifier(os.environ), lambda: _situation(engine))
     meters, desk = Meters(), _desk(settings, engine, tokens)
     daemon = Daemon(engine, cloud, state, ledger, settings.uhome.query_batch_size, push, meters, service, desk)
-    desk.send = daemon.tell
+    awake = Awake()
+    desk.send, desk.waited_since = daemon.tell, awake.waited_since
     client_id = settings.mqtt.client_id or state.client_id()
     link = broker_link(settings, config, announced, broker_tls(settings), client_id)
     return _Parts(
@@ -152,6 +155,7 @@ def _put_together(settings: Settings, http: httpx.AsyncClient, diagnostics: Diag
         announced=announced,
         engine=engine,
         desk=desk,
+        awake=awake,
         meters=meters,
         service=service,
         daemon=daemon,
@@ -182,7 +186,7 @@ async def run_bridge(
         )
         if begun is not None:
             begun(daemon)
-        beside: list[Work] = [parts.tokens.keep_fresh]
+        beside: list[Work] = [parts.tokens.keep_fresh, parts.awake.go_on]
         beside += _web_works(parts, certificate)
         if reload is not None:
             beside.append(Reloader(settings, reload, parts.apply, parts.service).run)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 
+import httpx
 import pytest
 
+from tests.support.account import new_http
+from tests.support.patience import eventually, free_port
 from tests.support.stage import Stage
+
+pytestmark = pytest.mark.e2e
 
 MAX_AGE = 5
 STANDS = 9.0
@@ -32,6 +37,23 @@ async def test_commands_meanwhile(stage: Stage, protocol: str) -> None:
     assert [name for _, name in stage.account.commands()] == ["unlock"]
     assert set(stage.ear.events("back_door/result")) <= {"refused"}
     assert "stood still" in bridge.logged("broker_unreachable")[0]["why"]
+
+
+async def test_asked_by_http(stage: Stage) -> None:
+    """What was asked of the console's API meanwhile is too old as well, and is told so."""
+    port = free_port()
+    bridge = await stage.up(commands={"max_age": MAX_AGE}, web={"port": port})
+    bridge.send(signal.SIGSTOP)
+    async with new_http(timeout=30) as http:
+        asking = asyncio.create_task(
+            http.post(f"http://127.0.0.1:{port}/api/devices/front_door/set", json={"lock": "UNLOCK"})
+        )
+        await asyncio.sleep(STANDS)
+        bridge.send(signal.SIGCONT)
+        assert (await asking).status_code == httpx.codes.ACCEPTED
+    [result] = await eventually(lambda: stage.ear.documents("front_door/result"))
+    assert (result["event_type"], result["reason"]) == ("refused", "EXPIRED")
+    assert stage.account.commands() == []
 
 
 async def test_a_short_while(stage: Stage) -> None:

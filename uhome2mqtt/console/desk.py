@@ -83,7 +83,8 @@ class Desk:
     """Shows the house to browsers, keeps what happens, and passes on what people ask for.
 
     `edges`: what `Seen.bridge` does not know: login, broker, what is waited for. `send`: takes what would be said on a
-    command topic. `not_at_work`: why the bridge executes nothing now, in words.
+    command topic. `waited_since`: since when that which is asked now may have waited. `not_at_work`: why the bridge
+    executes nothing now, in words.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Desk:
         self._chronicle = Chronicle()
         self.feed = Feed(self)
         self.send: Callable[[MessageReceived], None] = lambda _message: None
+        self.waited_since: Callable[[], float | None] = lambda: None
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[str]] = {}
         self._commanded: dict[int, tuple[str, str]] = {}
@@ -156,7 +158,7 @@ class Desk:
         payload = json.dumps({**members, "transaction": transaction}).encode()
         number = next(self._numbers)
         self._commanded[number] = device_id, transaction
-        self.send(MessageReceived(topic=self._topics.set_all(level), payload=payload, reply=Asker(number=number)))
+        self._say(self._topics.set_all(level), payload, Asker(number=number))
         return transaction
 
     async def ask(self, name: str, members: Mapping[str, Json]) -> dict[str, Json]:
@@ -173,13 +175,16 @@ class Desk:
         self.find(level, meant)
         return await self._ask(self._topics.get(level), {}, private=False)
 
+    def _say(self, topic: str, payload: bytes, asker: Asker) -> None:
+        self.send(MessageReceived(topic=topic, payload=payload, since=self.waited_since(), reply=asker))
+
     async def _ask(self, topic: str, members: Mapping[str, Json], *, private: bool) -> dict[str, Json]:
         self._check_work()
         number = next(self._numbers)
         self._asked[number] = waiting = asyncio.get_running_loop().create_future()
         asker = Asker(number=number, private=private)
         try:
-            self.send(MessageReceived(topic=topic, payload=json.dumps(dict(members)).encode(), reply=asker))
+            self._say(topic, json.dumps(dict(members)).encode(), asker)
             async with asyncio.timeout(ANSWER_WITHIN):
                 answer = _object(await self.unless_stopping(waiting))
         except TimeoutError:
