@@ -145,5 +145,19 @@ async def test_login(cloud_account: Account, tmp_path: Path) -> None:
     assert await tokens(cloud_account, where).access_token() == given.access_token
 
 
+async def test_login_after_a_logout(cloud_account: Account, tmp_path: Path) -> None:
+    """A login that cannot be kept is used also where somebody had logged out before."""
+    where = tmp_path / "state"
+    opened = tokens(cloud_account, where, Time())
+    opened.store(grant(cloud_account))
+    opened.remove()
+    where.rename(tmp_path / "aside")
+    where.write_text("")
+    given = grant(cloud_account)
+    with pytest.raises(StorageError):
+        opened.store(given)
+    assert await opened.access_token() == given.access_token
+
+
 if __name__ == "__main__":
     main()

@@ -550,6 +550,29 @@ async def test_login_during_a_refresh(cloud_account: Account, tmp_path: Path) ->
     assert json.loads((tmp_path / "tokens.json").read_text())["access_token"] == new.access_token
 
 
+@pytest.mark.parametrize("lifetime", [3600, EXPIRED])
+async def test_rejected_during_another_renewal(cloud_account: Account, tmp_path: Path, lifetime: float) -> None:
+    """A new login that is rejected, or over, while the one before is being renewed is renewed after that."""
+    opened = tokens(cloud_account, tmp_path)
+    opened.store(grant(cloud_account, EXPIRED))
+    await cloud_account.control("PATCH", "quirks", {"latency": [0.05, 0.05]})
+    waiting = asyncio.create_task(opened.access_token())
+    await eventually(lambda: cloud_account.requests("token"))
+    new = grant(cloud_account, lifetime)
+    opened.store(new)
+    given = await opened.renew(new.access_token)
+    assert given != new.access_token
+    assert cloud_account.cloud.grants.admits(given)
+    assert await waiting == (new.access_token if lifetime > 0 else given)
+
+
+async def test_rejected_before_another_login(cloud_account: Account, tmp_path: Path) -> None:
+    """Who was refused with an earlier login gets no token that has expired instead."""
+    opened = tokens(cloud_account, tmp_path)
+    opened.store(new := grant(cloud_account, EXPIRED))
+    assert await opened.renew("an older one") != new.access_token
+
+
 async def test_lock_of_another_process(tmp_path: Path) -> None:
     """While another process holds the lock no request is made; if it never lets go, that is a failure."""
     clock = Time()

@@ -64,9 +64,9 @@ class TokenFile:
         probe.unlink(missing_ok=True)
 
     def write(self, kept: Kept) -> None:
-        """Replace the file; raises StorageError."""
-        self._replace(encode(kept))
+        """Replace the file; raises StorageError. Whoever was logged out is logged in again, also where that fails."""
         self.logged_out = False
+        self._replace(encode(kept))
 
     def log_out(self) -> None:
         """Put a note in the place of the tokens, which other processes see; raises StorageError."""

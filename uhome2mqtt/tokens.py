@@ -72,7 +72,8 @@ class Tokens:
         self._loaded = False
         self._refresh_at = 0.0
         self._revoked: str | None = None
-        self._refreshing: asyncio.Task[str] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshing_login = ""
         self._refreshed_at: float | None = None
         self._paused_for: str | None = None
         self._rejections = 0
@@ -87,22 +88,23 @@ class Tokens:
 
         Waits for a refresh only where the token at hand has expired.
         """
-        self._pick_up()
-        kept = self._usable()
-        if kept.grant.expires_at <= self._clock():
-            return await self._refreshed(kept)
-        self._refresh_if_due(kept)
-        return kept.grant.access_token
+        while True:
+            self._pick_up()
+            kept = self._usable()
+            if self._clock() < kept.grant.expires_at:
+                self._refresh_if_due(kept)
+                return kept.grant.access_token
+            await self._refreshed(kept)
 
     async def renew(self, rejected: str) -> str:
         """Replace a token that the cloud has rejected; raises CloudError where that is not possible."""
         self._pick_up()
         kept = self._usable()
-        if kept.grant.access_token != rejected:
-            return kept.grant.access_token
-        if not self._in_flight():
-            self._stop_loop(kept)
-        return await self._refreshed(kept)
+        if kept.grant.access_token == rejected:
+            if not self._in_flight():
+                self._stop_loop(kept)
+            await self._refreshed(kept)
+        return await self.access_token()
 
     async def keep_fresh(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Do for ever what has to be done without being asked: pick up logins, save, refresh ahead of expiry."""
@@ -177,24 +179,27 @@ class Tokens:
     def _in_flight(self) -> bool:
         return self._refreshing is not None and not self._refreshing.done()
 
-    async def _refreshed(self, kept: Kept) -> str:
+    async def _refreshed(self, kept: Kept) -> None:
         """Refresh once for all who ask meanwhile; it goes on when a request that waits for it is given up."""
-        if self._refreshing is None or self._refreshing.done():
-            return await asyncio.shield(self._begin(kept))
-        return await asyncio.shield(self._refreshing)
+        while (under_way := self._refreshing) and not under_way.done() and self._refreshing_login != kept.login:
+            # Somebody has logged in while the login before was being renewed.
+            await asyncio.wait({under_way})
+        if under_way is None or under_way.done():
+            under_way = self._begin(kept)
+        await asyncio.shield(under_way)
 
-    def _begin(self, kept: Kept) -> asyncio.Task[str]:
-        self._refreshing = asyncio.create_task(self._refresh(kept))
+    def _begin(self, kept: Kept) -> asyncio.Task[None]:
+        self._refreshing, self._refreshing_login = asyncio.create_task(self._refresh(kept)), kept.login
         self._refreshing.add_done_callback(self._ended)
         return self._refreshing
 
-    def _ended(self, task: asyncio.Task[str]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         """Take note of the end: often nobody waits for it."""
         problem = None if task.cancelled() else task.exception()
         if problem is not None and not isinstance(problem, CloudError):
             self._log.error("internal_error", during="token refresh", exc_info=problem)
 
-    async def _refresh(self, kept: Kept) -> str:
+    async def _refresh(self, kept: Kept) -> None:
         if kept.grant.refresh_token is None:
             self._revoked = kept.grant.access_token
             raise _login_needed("the login gave no refresh token, and its access token is no longer good")
@@ -203,7 +208,6 @@ class Tokens:
             self._pick_up()
             if self._kept is kept:
                 await self._ask(kept, kept.grant.refresh_token, lock)
-        return self._usable().grant.access_token
 
     async def _ask(self, kept: Kept, refresh_token: str, lock: int | None) -> None:
         try:
