@@ -17,6 +17,7 @@ from uhome2mqtt.arrivals import received
 from uhome2mqtt.awake import Awake
 from uhome2mqtt.broker_client import (
     IN_FLIGHT,
+    LARGEST_COMMAND,
     SESSION_TAKEN_OVER,
     UNSUPPORTED_VERSION,
     Client,
@@ -162,7 +163,8 @@ class Broker:
     async def _enter(self) -> tuple[Client, str]:
         """Connect in the version whose turn it is."""
         version = self._link.protocols[self._protocol]
-        client = new_client(self._link, version, self._link.client_id + self._suffix, self._will())
+        client_id = self._link.client_id + self._suffix
+        client = new_client(self._link, version, client_id, self._will(), LARGEST_COMMAND)
         self._suffix = ""
         try:
             await client.__aenter__()

@@ -7,15 +7,17 @@ import re
 import socket
 import ssl
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
 
 import aiomqtt
 from aiomqtt import ProtocolVersion
 from paho.mqtt import client as paho
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -28,6 +30,9 @@ ANSWER_WITHIN = 10.0
 """Seconds for the broker to answer anything."""
 IN_FLIGHT = 20
 """Publishes that wait for their acknowledgement at the same time."""
+
+LARGEST_COMMAND, LARGEST_RETAINED = 4 * 1024**2, 64 * 1024**2
+"""Bytes of a packet that a broker may send where commands come in, and where what is retained is read (MQTT 5)."""
 
 VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 UNSPECIFIED = 128
@@ -71,11 +76,37 @@ class Link:
 
 
 class Client(aiomqtt.Client):
-    """A client that tells what the broker answers to a message; the library's own hears it and says nothing."""
+    """A client that tells what the broker answers to a message; the library's own hears it and says nothing.
+
+    It leaves no connection open, which the library's own does where the broker is silent, or says what it cannot bear.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._refusals: dict[int, int] = {}
+
+    async def __aenter__(self) -> Self:
+        with ExitStack() as unless_connected:
+            unless_connected.callback(self._hang_up)
+            await super().__aenter__()
+            unless_connected.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await super().__aexit__(kind, error, trace)
+        finally:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close the connection, if there still is one: whatever is in it would be read again and again."""
+        if (line := self._client.socket()) is not None:
+            self._on_socket_unregister_write(self._client, None, line)
+            self._on_socket_close(self._client, None, line)
+            self._client.on_socket_unregister_write = self._client.on_socket_close = None
+            line.close()
 
     async def deliver(
         self, topic: str, payload: str, qos: int, *, retain: bool, properties: Properties | None = None
@@ -99,9 +130,13 @@ class Client(aiomqtt.Client):
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
-def new_client(link: Link, version: str, client_id: str, will: aiomqtt.Will | None = None) -> Client:
-    """Make a client, not yet connected."""
+def new_client(
+    link: Link, version: str, client_id: str, will: aiomqtt.Will | None = None, largest: int = LARGEST_RETAINED
+) -> Client:
+    """Make a client, not yet connected; `largest`: bytes of a packet, of which the broker sends no larger ones."""
     five = version == "5"
+    about = Properties(PacketTypes.CONNECT)
+    about.MaximumPacketSize = largest
     client = Client(
         link.host,
         link.port,
@@ -119,6 +154,7 @@ def new_client(link: Link, version: str, client_id: str, will: aiomqtt.Will | No
         keepalive=link.keepalive,
         timeout=ANSWER_WITHIN,
         socket_options=AT_ONCE,
+        properties=about if five else None,
     )
     client.pending_calls_threshold = 2 * IN_FLIGHT
     return client

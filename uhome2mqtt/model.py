@@ -77,9 +77,9 @@ def quoted(given: Json) -> str:
     return shortened(masked(repr(given)))
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = LONGEST_QUOTE) -> str:
     """Cut a text to a readable length."""
-    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 3]}..."
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def masked(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uhome2mqtt.catalogue.attributes import DOOR, LOCK_STATE
@@ -230,6 +230,7 @@ def test_older_than_a_notification() -> None:
     assert not trial.evidence.overtaken(report_of(FRONT, lock="Locked"), trial.at + 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.1, 15)), max_size=40), st.floats(0, 40))
 def test_a_lagging_cloud_is_not_blamed_on_push(steps: list[tuple[bool, float]], lag: float) -> None:
     """While all is pushed at once and queries lag behind, however swift the changes, there are hits alone."""
@@ -328,6 +329,7 @@ def test_order_against_a_query() -> None:
     assert trial.push(lock="Locked")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["Locked", "Unlocked"]), min_size=1, max_size=30), st.integers(1, 3))
 def test_reliable_push_is_never_blamed(life: list[str], repeated: int) -> None:
     """While every change is pushed before it is seen, there are hits alone, however often each is repeated."""
@@ -342,6 +344,7 @@ def test_reliable_push_is_never_blamed(life: list[str], repeated: int) -> None:
     assert trial.evidence.counts == {HIT: changes, LATE: 0, MISS: 0}
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["Locked", "Unlocked"]), min_size=1, max_size=30))
 def test_dead_push_is_never_praised(life: list[str]) -> None:
     """While nothing is pushed, there are misses alone, one for each change that a query saw."""

@@ -26,6 +26,9 @@ CORPUS = Path(__file__).parent / "corpus"
 LOCKS = {FRONT.id, BACK.id}
 LONGEST_TOPIC = 65535
 """Bytes that MQTT allows."""
+LONGEST_ANSWER_TOPIC = 256
+LONGEST_ANSWER = 40_000
+"""A transaction is repeated as it was given, and a payload of 16 KiB has room for one."""
 TOPICS = Topics(base="uhome2mqtt", discovery_prefix="homeassistant")
 NOWHERE = Path("/nonexistent")
 
@@ -77,6 +80,9 @@ def command(data: bytes) -> None:
     names = {order.action.name for order in house.sent}
     assert not names or TOPICS.parse_command(topic) is not None
     assert "unlock" not in names or "unlock" in _words(payload)
+    answers = [said for said in house.published if not said.retain]
+    assert max((len(said.topic) for said in answers), default=0) < LONGEST_ANSWER_TOPIC
+    assert max((len(said.payload) for said in answers), default=0) < LONGEST_ANSWER
     # The same, retained, is an accident of somebody's.
     again = _house()
     again.take(MessageReceived(topic=topic, payload=payload, retained=True))

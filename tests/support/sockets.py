@@ -13,7 +13,17 @@ def delays(*, local: int | None = None, peer: int | None = None) -> list[bool]:
     found = []
     for link in list(Path("/proc/self/fd").iterdir()):
         # Some are no sockets, some are not connected, and one is that of the listing itself.
-        with suppress(OSError), socket.socket(fileno=os.dup(int(link.name))) as each:
+        with suppress(OSError), _socket(int(link.name)) as each:
             if each.family == socket.AF_INET and (each.getpeername()[1] == peer or each.getsockname()[1] == local):
                 found.append(not each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
     return found
+
+
+def _socket(descriptor: int) -> socket.socket:
+    """Give another socket for a descriptor; raises OSError where it is none."""
+    copy = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise

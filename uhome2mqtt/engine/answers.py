@@ -14,7 +14,7 @@ from uhome2mqtt.model import Json, masked, quoted
 
 LONGEST_ERROR = 2000
 LONGEST_NAME = 64
-"""Characters of a request's name in the log: anybody can make one up."""
+"""Characters of a request's name in the log and in the topic of the answer: anybody can make one up."""
 
 
 class RequestError(Exception):
@@ -76,7 +76,9 @@ def refuse(
 def _publish(turn: Turn, config: EngineConfig, request: Request, said: dict[str, Json], private: Json) -> None:
     said = {**said, "transaction": request.transaction}
     whole = said if private is None else {**said, "data": private}
-    reply, topic = request.reply, config.topics.bridge_response(request.name)
+    # A longer name is none, and the topic could be one that no broker takes.
+    name = request.name if len(request.name) <= LONGEST_NAME else ""
+    reply, topic = request.reply, config.topics.bridge_response(name)
     here = isinstance(reply, Reply) and reply.topic == topic
     # Where all can read it, a response topic makes nothing private.
     public = whole if config.reveal_codes and (reply is None or here) else said

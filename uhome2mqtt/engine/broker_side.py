@@ -14,9 +14,11 @@ from uhome2mqtt.engine.response_topics import is_usable
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import Asker, BrokerConnected, MessageReceived, Publish, Reply
-from uhome2mqtt.model import Json
+from uhome2mqtt.model import Json, shortened
 from uhome2mqtt.topics import RequestTopic, SetTopic, Topics
 
+LONGEST_TOPIC = 256
+"""Characters of a topic in the log."""
 BIRTH_DELAY = (0.5, 5.0)
 """Seconds, between them by chance: Home Assistant's start is busy, and other bridges answer it too."""
 
@@ -62,7 +64,7 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     """Take what arrived on a command topic."""
     topic = house.config.topics.parse_command(event.topic)
     if not house.presence.works:
-        turn.note("debug", "left_to_other_bridge", topic=event.topic)
+        turn.note("debug", "left_to_other_bridge", topic=shortened(event.topic, LONGEST_TOPIC))
         if isinstance(event.reply, Asker):
             # Nobody else has heard it.
             left: dict[str, Json] = {
@@ -76,7 +78,8 @@ def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
     if topic is None or house.reception.is_echo(turn, event, topic, house.info["mqtt_protocol"]):
         return
     if isinstance(event.reply, Reply) and not is_usable(house, event.reply.topic):
-        turn.note("warning", "response_topic_ignored", topic=event.topic, response_topic=event.reply.topic)
+        topics = {"topic": event.topic, "response_topic": event.reply.topic}
+        turn.note("warning", "response_topic_ignored", **{n: shortened(t, LONGEST_TOPIC) for n, t in topics.items()})
         event = replace(event, reply=None)
     if isinstance(topic, RequestTopic):
         requests.received(house, turn, event, topic.name)

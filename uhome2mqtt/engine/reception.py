@@ -18,10 +18,12 @@ from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, Observe, Publish
-from uhome2mqtt.model import Json, Outcome, harmless, masked, quoted
-from uhome2mqtt.topics import GetTopic, RequestTopic, SetTopic
+from uhome2mqtt.model import Json, Outcome, harmless, masked, quoted, shortened
+from uhome2mqtt.topics import MAX_SLUG, GetTopic, RequestTopic, SetTopic, is_level
 
 SHOWN_PAYLOAD = 256
+LONGEST_LEVEL = 2 * MAX_SLUG
+"""Characters of a topic level that is no device's, as it is shown."""
 ECHO_WITHIN = 5.0
 """Seconds; one that was lost with its connection must not be waited for."""
 
@@ -85,7 +87,8 @@ class Reception:
     ) -> None:
         """Make commands of a message, or refuse it; `stale_after`: the age at which a state is believed no longer."""
         if node is None:
-            why = f"no device has the topic level {topic.device!r}; bridge/devices lists those that there are"
+            named = repr(shortened(topic.device, LONGEST_LEVEL))
+            why = f"no device has the topic level {named}; bridge/devices lists those that there are"
             refusal = RefusalError("UNKNOWN_DEVICE", why)
             self._refuse(turn, message, topic.device, topic.key, message.payload, refusal)
             return
@@ -111,7 +114,8 @@ class Reception:
     ) -> None:
         """Say that and why a message is refused: with the device's outcomes, or to all if there is no such device."""
         given = harmless(payload.decode(errors="replace") if isinstance(payload, bytes) else payload)
-        key = None if key is None else masked(key)
+        key = None if key is None else shortened(masked(key))
+        shown = shortened(level, LONGEST_LEVEL)
         named = self._commands.named(self._commands.number())
         document = result(
             named=named,
@@ -124,10 +128,10 @@ class Reception:
             now=turn.now,
         )
         why = {"reason": refusal.reason, "message": refusal.message}
-        turn.note("warning", f"command_{event}", device=level, key=key, id=named, **why)
+        turn.note("warning", f"command_{event}", device=shown, key=key, id=named, **why)
         turn.emit(Observe(id=named, key=key, outcome=event, reason=refusal.reason, seconds=0.0))
-        if refusal.reason == "UNKNOWN_DEVICE":
-            publish_result(turn, self._config.topics.bridge_event, {**document, "device": level}, message.reply)
+        if refusal.reason == "UNKNOWN_DEVICE" or shown != level or not is_level(level):
+            publish_result(turn, self._config.topics.bridge_event, {**document, "device": shown}, message.reply)
         else:
             publish_result(turn, self._config.topics.result(level), document, message.reply)
 

@@ -18,7 +18,7 @@ from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
 from uhome2mqtt.events import MessageReceived, SetLogLevel
-from uhome2mqtt.model import LOG_LEVELS, CloudStatus, Failure, Json, Source, quoted
+from uhome2mqtt.model import LOG_LEVELS, CloudStatus, Failure, Json, Source, quoted, shortened
 
 WELL = frozenset({CloudStatus.ONLINE, CloudStatus.DEGRADED})
 
@@ -45,7 +45,7 @@ def received(house: House, turn: Turn, message: MessageReceived, name: str) -> N
 def get(house: House, turn: Turn, message: MessageReceived, level: str, node: Node | None) -> None:
     """Query one device for somebody who wants to see it now."""
     about = "" if node is None else node.device.id
-    request = Request(name="get", latest=0, members={"device": level}, reply=message.reply, about=about)
+    request = Request(name="get", latest=0, members={"device": shortened(level)}, reply=message.reply, about=about)
     try:
         members = read_object(message.payload) if message.payload.startswith(b"{") else {}
         request = replace(request, transaction=members.get("transaction"))
