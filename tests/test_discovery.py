@@ -382,6 +382,7 @@ AREAS = {
     "Master Bedroom Light": "Master Bedroom",
     "Bedroom 2 Fan": "Bedroom 2",
     "Hall Light": "Hall",
+    "Laundry Room Lamp": "Laundry Room",
     "Hallway": "Hallway",
     "Front Door": None,
     "Lamp in the Kitchen": None,

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.interface import Interface
 from uhome2mqtt.asyncapi import document
 from uhome2mqtt.catalogue import DESCRIPTIONS
-from uhome2mqtt.compose import engine_config
+from uhome2mqtt.compose import asyncapi_document, engine_config
 from uhome2mqtt.engine import EngineConfig, Override
 from uhome2mqtt.engine.announcing import SETTLE
 from uhome2mqtt.engine.members import TAKES
@@ -38,7 +39,10 @@ from . import codes, pushing
 from .driver import BACK, BASE, FRONT, LAMP, PLUG, SECRET, TOPICS, Driver, running
 from .reports import report_of
 
-SETTINGS = load(None, {"STATE_DIRECTORY": "/s"}, secrets_directory=Path("/nonexistent"))
+ROOT = Path(__file__).parent.parent.parent
+STATE_DIRECTORY = {"STATE_DIRECTORY": "/s"}
+NOWHERE = Path("/nonexistent")
+SETTINGS = load(None, STATE_DIRECTORY, secrets_directory=NOWHERE)
 CONFIG = replace(engine_config(SETTINGS), push=True, lock_users=True)
 API = Interface(json.loads(CONFIG.asyncapi))
 DEVICES = (FRONT, BACK, LAMP, PLUG)
@@ -438,3 +442,10 @@ def test_base_topic_and_qos(qos: int) -> None:
     assert addresses["homeassistant_device"] == "ha/device/{node}/config"
     assert addresses["homeassistant_status"] == "ha/born"
     assert (other.binding("device_key")["qos"], other.binding("bridge_state")["qos"]) == (qos, 1)
+
+
+def test_the_page() -> None:
+    """docs/asyncapi.yaml is the document of the example's configuration."""
+    settings = load(ROOT / "config.example.yaml", STATE_DIRECTORY, secrets_directory=NOWHERE)
+    page = yaml.load((ROOT / "docs" / "asyncapi.yaml").read_text(), Loader=yaml.CSafeLoader)
+    assert json.loads(json.dumps(asyncapi_document(settings))) == page

@@ -218,6 +218,23 @@ def test_never_reached_is_offline() -> None:
     assert len(house.noted("cloud_request_failed")) == 1
 
 
+def test_an_outage_is_warned_of_once() -> None:
+    """The log warns of an outage when it begins and when a login is needed; what else changes meanwhile only informs."""
+    house = running(FRONT)
+    for kind in (UNREACHABLE, UNREACHABLE, UNREACHABLE, UNREACHABLE, AUTHORIZATION, AUTHORIZATION):
+        house.list_failed(kind)
+    told = [(note.level, note.event) for note in house.notes if note.event.startswith("cloud_")]
+    assert told == [
+        ("info", "cloud_online"),
+        ("warning", "cloud_degraded"),
+        ("debug", "cloud_request_failed"),
+        ("info", "cloud_offline"),
+        ("debug", "cloud_request_failed"),
+        ("warning", "cloud_unauthorized"),
+        ("debug", "cloud_request_failed"),
+    ]
+
+
 def test_whoever_refuses_is_there() -> None:
     """A cloud that refuses, however often, is degraded and not offline."""
     house = running(FRONT)
@@ -248,6 +265,9 @@ def test_authorization_events() -> None:
     for kind in (AUTHORIZATION, AUTHORIZATION, UNREACHABLE, AUTHORIZATION, UNREACHABLE):
         house.list_failed(kind)
     assert events(house) == ["authorization_required"]
+    [told] = [event for event in house.bridge_events() if event["event_type"] == "authorization_required"]
+    assert (told["error"], told["why"]) == (failure(AUTHORIZATION).code, failure(AUTHORIZATION).message)
+    assert told["hint"] == house.config.login_hint
     house.listed(FRONT)
     house.listed(FRONT)
     assert events(house) == ["authorization_required", "authorization_restored"]

@@ -181,6 +181,19 @@ def test_each_part_is_tried_once_more() -> None:
     assert house.outcomes("lamp") == ["accepted", "confirmed push"]
 
 
+def test_what_was_uncertain_of_a_part_is_settled() -> None:
+    """When the second part never leaves, the command has failed, whatever was uncertain of the first for a while."""
+    house = colored()
+    house.say("lamp/light/set", {"brightness": 40, "color": RED})
+    house.fail(FailureKind.UNCERTAIN)
+    house.advance(5)
+    house.accept()
+    for _ in range(2):
+        house.fail(FailureKind.UNREACHABLE)
+        house.advance(5)
+    assert house.outcomes("lamp") == ["failed unreachable_code"]
+
+
 def test_a_part_that_cannot_be_delivered() -> None:
     """When the second part never leaves, the command has failed and says what was accepted."""
     house = colored()

@@ -269,6 +269,13 @@ def test_noise(document: Json) -> None:
     assert bridge.role == "active"
 
 
+def test_a_long_name() -> None:
+    """A bridge whose name has 64 letters is heard like any other."""
+    bridge = Bridge().begin()
+    bridge.meet(instance="x" * 64)
+    assert len(bridge.noted("other_bridge_found")) == 1
+
+
 def test_not_utf8() -> None:
     """Neither are bytes that are no text."""
     bridge = Bridge().begin()

@@ -76,10 +76,12 @@ def test_stale_after() -> None:
 
 
 def test_list_interval() -> None:
-    """The device list does not wait longer than the new interval says."""
+    """The device list does not wait longer than the new interval says, and is not asked for before."""
     house = configured(list_interval=86400.0, poll_interval=3600.0, stale_after=86400.0)
     house.configure(list_interval=600.0)
-    house.advance(601)
+    house.advance(599)
+    assert house.lists == []
+    house.advance(2)
     assert len(house.lists) == 1
 
 

@@ -60,11 +60,21 @@ def test_what_is_no_time(value: Json) -> None:
     assert house.sent == []
 
 
-@pytest.mark.parametrize("seconds", [-3600, -31, -30, 31, 3600])
-def test_too_old_or_from_the_future(seconds: int) -> None:
-    """A command that was sent `max_age` ago or earlier, or that long in the future, is refused with EXPIRED."""
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [
+        (-3600, "is 3600 s old; at most 30 s are allowed"),
+        (-31, "is 31 s old; at most 30 s are allowed"),
+        (-30, "has expired"),
+        (31, "is from 31 s in the future: compare the clocks; at most 30 s are allowed"),
+        (3600, "is from 3600 s in the future: compare the clocks; at most 30 s are allowed"),
+    ],
+)
+def test_too_old_or_from_the_future(seconds: int, why: str) -> None:
+    """A command that was sent `max_age` ago or earlier, or that long in the future, is refused, and told which."""
     house = sent_at((NOON + timedelta(seconds=seconds)).isoformat())
     assert house.outcomes("front") == ["refused EXPIRED"]
+    assert house.results("front")[0]["message"] == f"the message {why}"
     assert house.sent == []
 
 

@@ -127,6 +127,15 @@ def test_add() -> None:
     assert len(house.users) == 5
 
 
+def test_when_it_looks() -> None:
+    """What became of a change is looked for a second after the cloud has taken it, and not at once."""
+    house = adding()
+    house.advance(0.9)
+    assert house.asked_of_locks() == ["Front list", "Front add"]
+    house.advance(0.1)
+    assert house.asked_of_locks() == ["Front list", "Front add", "Front list"]
+
+
 def test_add_with_a_schedule() -> None:
     """A temporary user is sent with the full schedule, what was left out included."""
     house = lock()

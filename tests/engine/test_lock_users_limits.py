@@ -135,6 +135,14 @@ def test_policy() -> None:
     assert house.asked_of_locks() == ["Front list", "Back list"]
 
 
+@pytest.mark.parametrize("entry", ["UNLOCK", "unlock", "lock_users"])
+def test_who_may_open(entry: str) -> None:
+    """Where the configuration lets MQTT unlock a lock, or change its codes, codes are changed."""
+    house = lock(allow={"front": (entry,)})
+    ask(house, "delete", id=OWNER.id + 1)
+    assert house.asked_of_locks() != []
+
+
 def test_disabled() -> None:
     """A disabled lock is left alone."""
     house = lock(overrides={BACK.id: Override(enabled=False)})

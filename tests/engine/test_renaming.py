@@ -35,8 +35,14 @@ def test_topic() -> None:
     assert after["components"]["lock"]["unique_id"] == before["components"]["lock"]["unique_id"]
     assert after["components"]["lock"]["command_topic"] == f"{BASE}/main-entrance/lock/set"
     assert [entry["topic"] for entry in json.loads(house["bridge/devices"])] == ["main-entrance", "back"]
-    assert house.bridge_events()[-1]["event_type"] == "device_renamed"
-    assert house.bridge_events()[-1]["from"] == "front"
+    told = house.bridge_events()[-1]
+    assert {name: told[name] for name in ("event_type", "from", "topic", "name", "kind")} == {
+        "event_type": "device_renamed",
+        "from": "front",
+        "topic": "main-entrance",
+        "name": "Front",
+        "kind": "lock",
+    }
 
 
 def test_commands_follow() -> None:

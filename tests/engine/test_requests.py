@@ -151,6 +151,11 @@ def test_health_check() -> None:
     house.list_failed(FailureKind.AUTHORIZATION)
     ask(house, "health_check")
     assert house.responses("health_check")[1]["data"]["healthy"] is False
+    early = Driver()
+    early.connect({})
+    ask(early, "health_check")
+    told = early.responses("health_check")[0]["data"]
+    assert (told["healthy"], told["listed"], told["devices"]) == (False, False, 0)
 
 
 @pytest.mark.parametrize("name", ["", "unheard/of", "set", "REFRESH"])

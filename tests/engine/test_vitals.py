@@ -53,9 +53,10 @@ def test_ages() -> None:
 
 def test_excluded() -> None:
     """Devices that were deleted as a whole in Home Assistant are counted, not single entities, and not the bridge."""
-    excluded = {FRONT.id: frozenset({EVERYTHING}), BACK.id: frozenset({"battery"}), "": frozenset({EVERYTHING})}
+    everything = frozenset({EVERYTHING})
+    excluded = {FRONT.id: everything, LAMP.id: everything, BACK.id: frozenset({"battery"}), "": everything}
     record = Announced(base="uhome2mqtt", prefix="homeassistant", layout=Discovery.DEVICE, excluded=excluded)
-    assert vitals(Driver(announced=record)).excluded == 1
+    assert vitals(Driver(announced=record)).excluded == 2
 
 
 def test_one_id() -> None:

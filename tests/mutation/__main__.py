@@ -21,7 +21,8 @@ from .mutants import Mutant, mutants_of
 
 TESTS = (
     "tests/engine", "tests/test_catalogue*.py", "tests/test_discovery.py", "tests/test_errors.py", "tests/test_lint.py",
-    "tests/test_lock_users.py", "tests/test_model.py", "tests/test_topics.py", "tests/test_uhome*.py",
+    "tests/test_lock_users.py", "tests/test_model.py", "tests/test_state_dir.py", "tests/test_topics.py",
+    "tests/test_uhome*.py",
 )  # fmt: skip
 """The tests of the pure floors, which start nothing and wait for nothing."""
 SLOW = ("test_days.py", "test_laws.py", "test_pace.py", "test_rate_limited_cloud.py")

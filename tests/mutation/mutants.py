@@ -100,6 +100,8 @@ def _changes(node: Any) -> Iterator[Any]:
         return
     if isinstance(node, libcst.AnnAssign) and not _takes_another(node):
         return
+    if isinstance(node, libcst.Assign) and getattr(node.value, "value", None) in {"True", "False"}:
+        return
     for kind, operator in mutation_operators:
         if isinstance(node, kind) and operator is not operator_arg_removal:
             # A literal in capitals tells no more than the same with a letter too many.

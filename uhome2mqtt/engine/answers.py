@@ -49,7 +49,7 @@ def check_members(request: Request) -> None:
     allowed = [*TAKES[request.name]]
     for name in request.members:
         if name not in allowed:
-            near = get_close_matches(name, allowed, n=1)
+            near = get_close_matches(name, allowed)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             takes = ", ".join(allowed) or "none"
             raise RequestError(f"{request.name} has no member {quoted(name)}{hint}; it takes {takes}")

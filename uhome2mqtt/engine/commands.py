@@ -264,7 +264,7 @@ class Commands:
         self._end(turn, node, command, Outcome.UNCONFIRMED, command.uncertain, message)
 
     def _send(self, turn: Turn, node: Node, command: Pending) -> None:
-        sent = replace(command, phase=Phase.SENT, attempts=command.attempts + 1, since=turn.now.monotonic)
+        sent = replace(command, phase=Phase.SENT, attempts=command.attempts + 1)
         self._replace(turn, sent)
         action, not_after = command.actions[command.part], command.deadline
         turn.emit(SendCommand(command=command.id, device=node.device, action=action, not_after=not_after))

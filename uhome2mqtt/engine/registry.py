@@ -72,7 +72,7 @@ class Registry:
             self._pinned.pop(node.level, None)
         changed = []
         # One after the other: who has none of his own must see which topic the one before has taken.
-        for node in sorted(moving, key=lambda node: node.device.id not in config.overrides):
+        for node in moving:
             changed.append((node, after := self._configured(node)))
             self.nodes[node.device.id] = after
             self._pin(after)
