@@ -219,7 +219,7 @@ def test_never_reached_is_offline() -> None:
 
 
 def test_an_outage_is_warned_of_once() -> None:
-    """The log warns of an outage when it begins and when a login is needed; what else changes meanwhile only informs."""
+    """The log warns of an outage when it begins and when a login is needed; the rest of it is no warning."""
     house = running(FRONT)
     for kind in (UNREACHABLE, UNREACHABLE, UNREACHABLE, UNREACHABLE, AUTHORIZATION, AUTHORIZATION):
         house.list_failed(kind)
