@@ -1,4 +1,4 @@
-.PHONY: help demo test benchmark fuzz browser homeassistant nodered prometheus asyncapi kubernetes clusters chaos soak image systemd check clean
+.PHONY: help demo test benchmark fuzz mutate browser homeassistant nodered prometheus asyncapi kubernetes clusters chaos soak image systemd check clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -12,6 +12,9 @@ test:  ## run all tests with the coverage gates (a part: make test ARGS="-k push
 
 fuzz:  ## look for inputs from outside that break something (one target: make fuzz ARGS="--seconds 600 command")
 	@scripts/fuzz $(ARGS)
+
+mutate:  ## change the pure floors in one place at a time, and see that tests notice (make mutate ARGS="--sample 300")
+	@scripts/mutate $(ARGS)
 
 benchmark:  ## measure what the bridge costs, beside a bare pipeline (a part: make benchmark ARGS="pipelines --quick")
 	@scripts/benchmark $(ARGS)

@@ -30,7 +30,7 @@ import pytest
 
 from .mutants import Mutant
 
-OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore")
+OPTIONS = ("-q", "--capture=sys", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore")
 CACHE = type(functools.cache(len))
 NEAR = 3
 """Files of tests that are collected at first where everything is imported anew: collecting all takes long."""
@@ -42,9 +42,8 @@ MEMORY = 4 << 30
 
 
 def say(words: str) -> None:
-    """Print it at once."""
-    sys.stdout.write(f"{words}\n")
-    sys.stdout.flush()
+    """Print it at once, though pytest keeps what tests print."""
+    print(words, file=sys.__stdout__, flush=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +60,11 @@ class Failures:
     """A plugin of pytest that remembers which test failed first."""
 
     failed: str = ""
+    why: str = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and not self.failed:
-            self.failed = report.nodeid
+            self.failed, self.why = report.nodeid, report.longreprtext
 
 
 @dataclass
@@ -83,11 +83,13 @@ class Judge(Failures):
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         began = time.monotonic()
+        session.config.pluginmanager.unregister(name="terminalreporter")
         self._look(session)
         if self.failed:
-            raise pytest.UsageError(f"{self.failed} fails without a mutant")
+            say(f"{self.failed} fails without a mutant\n{self.why}")
+            return True
         self._gather()
-        say(f"\n{len(session.items)} tests without a mutant: {time.monotonic() - began:.0f} s")
+        say(f"{len(session.items)} tests without a mutant: {time.monotonic() - began:.0f} s")
         for verdict in self._judge_all():
             self.verdicts.append(verdict)
             if verdict.word != "killed":
