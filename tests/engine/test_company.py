@@ -10,6 +10,8 @@ import pytest
 
 from uhome2mqtt.engine import ConfigChanged, EngineConfig
 from uhome2mqtt.events import (
+    Answer,
+    Asker,
     BridgeHeard,
     BrokerDisconnected,
     ConfigCleared,
@@ -317,3 +319,27 @@ def test_claims_of_the_other() -> None:
     assert (bridge.role, bridge["front/lock"]) == ("active", "LOCKED")
     bridge.advance(121)
     assert bridge["front/lock"] == "None"
+
+
+def test_who_asks_is_answered() -> None:
+    """A bridge that is new, or asks who works, is told at once; one that only says that it is there is not."""
+    bridge = Bridge().begin()
+    told = len(bridge.told())
+    bridge.meet("standing_by")
+    assert len(bridge.told()) == told + 1
+    bridge.meet("standing_by")
+    assert len(bridge.told()) == told + 1
+    bridge.meet("asking")
+    assert len(bridge.told()) == told + 2
+
+
+def test_asked_while_standing_by() -> None:
+    """Who asks something of a bridge that stands by, at its own pages, is told so in an answer like any other."""
+    bridge = Bridge(LATER).begin()
+    bridge.meet(started=NOON)
+    [answer] = [
+        each for each in bridge.say("bridge/request/refresh", {}, reply=Asker(number=1)) if isinstance(each, Answer)
+    ]
+    told = json.loads(answer.payload)
+    assert str(told.pop("error")).startswith("STANDING_BY: ")
+    assert told == {"status": "error", "data": {}, "transaction": None}

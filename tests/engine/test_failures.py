@@ -225,3 +225,15 @@ def test_too_many_for_one_device() -> None:
     house.say("front/lock/set", "UNLOCK")
     house.accept("TOO_MANY_REQUESTS")
     assert house.outcomes("front") == ["rejected TOO_MANY_REQUESTS"]
+
+
+def test_uncertain_and_then_accepted() -> None:
+    """A command that the cloud accepts in the end is unconfirmed for want of a report, not for what was uncertain."""
+    house = asked()
+    house.fail(UNCERTAIN)
+    house.advance(RETRY_AFTER)
+    house.accept()
+    house.advance(60)
+    house.end_queries()
+    assert house.outcomes("front") == ["accepted", "unconfirmed NOT_REPORTED"]
+    assert house.results("front")[-1]["message"] == "not reported within 56 s"

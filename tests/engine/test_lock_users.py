@@ -24,6 +24,8 @@ def test_list() -> None:
     house.users_answer(OWNER, replace(GUEST, extra={"password": 94587}))
     [answer] = house.responses("lock_users/list")
     assert (answer["status"], answer["transaction"]) == ("ok", "t")
+    assert answer["data"].keys() == {"device", "users"}
+    assert answer["data"]["device"] == "front"
     owner, guest = answer["data"]["users"]
     assert owner == {"id": 4026531840, "name": "Owner", "type": 1, "status": 1, "sync_status": 1}
     assert guest["password"] == "***"

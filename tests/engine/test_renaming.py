@@ -83,6 +83,12 @@ def test_name() -> None:
     assert house.config_of(FRONT)["device"]["name"] == "App"
 
 
+def test_longest() -> None:
+    """A topic may have 64 letters."""
+    house = running(FRONT)
+    assert rename(house, device="front", topic="x" * 64)["status"] == "ok"
+
+
 def test_nothing_new() -> None:
     """Asking for what is so already is answered and not announced."""
     house = running(FRONT)

@@ -158,6 +158,15 @@ def test_health_check() -> None:
     assert (told["healthy"], told["listed"], told["devices"]) == (False, False, 0)
 
 
+def test_large() -> None:
+    """A request of more than 16384 bytes is not read."""
+    house = running(FRONT)
+    ask(house, "health_check", " " * 16382 + "{}")
+    ask(house, "health_check", " " * 16383 + "{}")
+    assert [answer["status"] for answer in house.responses("health_check")] == ["ok", "error"]
+    assert "at most 16384" in house.responses("health_check")[1]["error"]
+
+
 @pytest.mark.parametrize("name", ["", "unheard/of", "set", "REFRESH"])
 def test_unknown_request(name: str) -> None:
     """A name that is no request is answered with those there are."""

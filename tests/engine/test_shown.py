@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from uhome2mqtt.engine import EngineConfig, Override
-from uhome2mqtt.events import Answer, Asker, Effect, UsersAnswered
+from uhome2mqtt.events import AccountIdentified, Answer, Asker, Effect, UsersAnswered
 from uhome2mqtt.model import LockUser, UsersReply
 
 from .driver import BACK, FRONT, LAMP, TOPICS, Driver, running
@@ -82,8 +82,12 @@ def test_bridge() -> None:
     house = Driver(config=EngineConfig(topics=TOPICS, about={"version": "1.2.3", "started": "then"}, lock_users=True))
     early = house.engine.shown.bridge()
     assert (early["listed"], early["health"], early["version"], early["started"]) == (False, None, "1.2.3", "then")
-    house = running(FRONT)
+    house = running(FRONT, protocol="3.1.1")
+    house.take(AccountIdentified(account="0123456789ab"))
     told = house.engine.shown.bridge()
+    info = json.loads(house["bridge/info"])
+    assert (told["account"], told["mqtt_protocol"]) == (info["account"], info["mqtt_protocol"])
+    assert (told["account"], told["mqtt_protocol"]) == ("0123456789ab", "3.1.1")
     assert (told["listed"], told["cloud"], told["base_topic"], told["lock_users"]) == (
         True,
         "online",
@@ -162,3 +166,16 @@ def test_overrides_are_shown() -> None:
     assert shown["enabled"] is False
     topics: list[Any] = house.engine.shown.topics(FRONT.id, house.now)
     assert "state" not in {each["use"] for each in topics}
+
+
+def test_described_keys() -> None:
+    """`bridge/devices` says of each key what it may be: its words, or its bounds and unit, and what can be set."""
+    house = running(FRONT)
+    keys = {key["key"]: key for key in json.loads(house["bridge/devices"])[0]["keys"]}
+    assert keys["lock"] == {
+        "key": "lock",
+        "type": "string",
+        "settable": ["LOCK", "UNLOCK"],
+        "values": ["LOCKED", "UNLOCKED", "LOCKING", "UNLOCKING", "JAMMED"],
+    }
+    assert keys["battery"] == {"key": "battery", "type": "number", "settable": [], "min": 20, "max": 100, "unit": "%"}
