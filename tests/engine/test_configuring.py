@@ -48,6 +48,17 @@ def test_poll_interval() -> None:
     assert json.loads(house["bridge/info"])["poll_interval"] == 600.0
 
 
+def test_believed_for_as_long_as_polls_are_apart() -> None:
+    """With a shorter interval states are believed for less long, from the first poll at the new pace on."""
+    house = configured(poll_interval=300.0)
+    house.configure(poll_interval=20.0)
+    house.advance(125)
+    assert house["front/lock"] == "LOCKED"
+    house.end_queries()
+    house.advance(0)
+    assert house["front/lock"] == "None"
+
+
 def test_a_strained_budget() -> None:
     """What the cloud has refused is not forgotten for another interval, and none shorter than asked is used."""
     house = configured(poll_interval=30.0)

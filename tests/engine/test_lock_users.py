@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from uhome2mqtt.engine.answers import Request
 from uhome2mqtt.events import Reply, UsersFailed
 from uhome2mqtt.model import FailureKind, Json
 
@@ -127,6 +128,12 @@ def test_add() -> None:
     assert "482915" not in everything_published(house) + repr(house.notes)
     house.advance(100)
     assert len(house.users) == 5
+
+
+def test_no_code_in_words() -> None:
+    """No code is in the words that Python has for a request and for what is done about it."""
+    request = Request(name="lock_users/add", latest=0.0, members={"password": "482915"})
+    assert "482915" not in repr(request) + repr(adding().users)
 
 
 def test_when_it_looks() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from uhome2mqtt.events import MessageReceived
 
-from .driver import BASE, FRONT, Driver, running
+from .driver import BACK, BASE, FRONT, Driver, running
 
 SET = f"{BASE}/front/lock/set"
 
@@ -49,6 +49,15 @@ def test_the_echo_of_the_clearing_is_no_message(topic: str) -> None:
     house = running(FRONT, protocol="3.1.1")
     house.say(topic, "UNLOCK", retained=True)
     assert house.say(topic, "") == []
+
+
+def test_echoes_of_several_clearings() -> None:
+    """Each of several topics that were cleared in one moment has its echo."""
+    house = running(FRONT, BACK, protocol="3.1.1")
+    topics = ("front/get", "back/get", "front/set")
+    for topic in topics:
+        house.say(topic, "now", retained=True)
+    assert [house.say(topic, "") for topic in topics] == [[], [], []]
 
 
 def test_the_echo_is_expected_once_and_soon() -> None:
