@@ -8,6 +8,8 @@ from tests.engine.driver import FRONT, Driver, failure, running
 from uhome2mqtt.events import HealthMeasured, LoggedIn, Started
 from uhome2mqtt.model import FailureKind
 
+from .pushing import PUSH
+
 REQUESTS = {"last_24h": 7}
 
 
@@ -96,3 +98,24 @@ def test_login_polls_at_once() -> None:
     house.take(LoggedIn())
     house.advance(0)
     assert len(house.asked) == 1
+
+
+def test_problems() -> None:
+    """What somebody has to see to is told on or off: a missing login, and notifications that cannot be had."""
+    house = running(FRONT, config=PUSH)
+    soon(house)
+    assert told(house)[-1]["problems"] == {"authorization": "OFF", "push": "OFF", "other_bridge": "OFF"}
+    house.registered(FailureKind.REJECTED)
+    soon(house)
+    assert told(house)[-1]["problems"] == {"authorization": "OFF", "push": "ON", "other_bridge": "OFF"}
+    house.list_failed(FailureKind.AUTHORIZATION)
+    soon(house)
+    assert told(house)[-1]["problems"] == {"authorization": "ON", "push": "ON", "other_bridge": "OFF"}
+
+
+def soon(house: Driver) -> None:
+    """Let the bridge be measured, as it wants to be within a second of a change."""
+    before = house.measured
+    house.advance(1)
+    assert house.measured == before + 1
+    house.take(HealthMeasured(requests=REQUESTS))

@@ -342,7 +342,7 @@ def test_delete() -> None:
     house.users_answer(OWNER, GUEST)
     assert answers(house, "delete") == []
     house.advance(1)
-    house.users_answer(OWNER)
+    house.users_answer(OWNER, added())
     assert house.responses("lock_users/delete")[0]["data"] == {"device": "front", "id": GUEST.id}
 
 

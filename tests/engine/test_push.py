@@ -71,6 +71,23 @@ def test_the_ladder() -> None:
     assert [note.level for note in house.noted("push_not_registered")].count("warning") == 1
 
 
+def test_another_reason() -> None:
+    """That registrations fail is warned of once; a reason that is new is told, the same one again is a detail."""
+    house = running(FRONT, config=PUSH)
+    for kind in (UNREACHABLE, UNREACHABLE, REJECTED, REJECTED):
+        house.registered(kind)
+        while not house.registering:
+            house.advance(10)
+            house.end_queries()
+    told = [(note.level, note.fields["error"]) for note in house.noted("push_not_registered")]
+    assert told == [
+        ("warning", "unreachable_code"),
+        ("debug", "unreachable_code"),
+        ("info", "rejected_code"),
+        ("debug", "rejected_code"),
+    ]
+
+
 def test_polling_is_untouched() -> None:
     """While registrations fail in every way, polls come as ever."""
     house = running(FRONT, config=PUSH)
