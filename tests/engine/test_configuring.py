@@ -138,6 +138,18 @@ def test_topics_change_places() -> None:
     assert house.config_of(FRONT)["components"]["lock"]["command_topic"] == "uhome2mqtt/back/lock/set"
 
 
+def test_lamps_change_places() -> None:
+    """Of two lamps that are given each other's topics none loses its state when old topics are cleared."""
+    other = replace(LAMP, id="7C:DF:A1:20:00:06", name="Other")
+    house = running(LAMP, other)
+    house.report("lamp", switch="on", level=40, health="Online")
+    house.report("other", switch="off", level=60, health="Online")
+    house.configure(overrides={LAMP.id: Override(topic="other"), other.id: Override(topic="lamp")})
+    house.advance(20)
+    assert house.document("lamp/light") == {"state": "OFF", "brightness": 60, "color_mode": "brightness"}
+    assert house.document("other/light") == {"state": "ON", "brightness": 40, "color_mode": "brightness"}
+
+
 def test_a_taken_topic() -> None:
     """A device whose topic the configuration gives to another one has a topic of its own afterwards."""
     house = configured()
