@@ -153,6 +153,7 @@ def test_the_worker_is_not_offline() -> None:
     worker.broker[STATE] = "offline"
     worker.hear(topic=STATE, payload="offline")
     assert worker["bridge/state"] == "online"
+    assert {each.qos for each in worker.published if each.topic == STATE} == {1}
     assert worker.told()[-1]["role"] == "active"
     spare.hear(topic=STATE, payload="offline")
     spare.advance(1)

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from uhome2mqtt.engine import ConfigChanged, EngineConfig, Override
 from uhome2mqtt.model import FailureKind, Source
 
@@ -136,6 +138,14 @@ def test_topics_change_places() -> None:
     house.advance(130)
     house.end_queries()
     assert house.config_of(FRONT)["components"]["lock"]["command_topic"] == "uhome2mqtt/back/lock/set"
+
+
+@pytest.mark.parametrize("override", [Override(topic="entrance"), Override(name="Main"), Override(enabled=False)])
+def test_nothing_is_asked_for_a_name(override: Override) -> None:
+    """A device that has another name or topic, or is disabled, is not asked for its states because of that."""
+    house = configured()
+    house.configure(overrides={FRONT.id: override})
+    assert house.asked == []
 
 
 def test_lamps_change_places() -> None:

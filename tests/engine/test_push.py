@@ -12,7 +12,7 @@ from uhome2mqtt.engine.push_side import LADDER
 from uhome2mqtt.events import LoggedIn, Started
 from uhome2mqtt.model import FailureKind, Source
 
-from .driver import FRONT, SECRET, Driver, running
+from .driver import FRONT, SECRET, START, Driver, running
 from .pushing import PUSH, ask, health, interval, live, pushing, status
 
 UNREACHABLE, REJECTED = FailureKind.UNREACHABLE, FailureKind.REJECTED
@@ -86,6 +86,9 @@ def test_another_reason() -> None:
         ("info", "rejected_code"),
         ("debug", "rejected_code"),
     ]
+    house.registered()
+    [note] = house.noted("push_registered")
+    assert note.fields["seconds"] == round(house.monotonic - START)
 
 
 def test_polling_is_untouched() -> None:
