@@ -141,6 +141,15 @@ def test_unknown_keys(key: str) -> None:
     assert "lock" in house.results("front")[0]["message"]
 
 
+def test_the_log_says_the_same() -> None:
+    """What is refused is in the log with the reason and the words that its sender is told."""
+    house = running(FRONT)
+    house.say("front/lock/set", "SESAME")
+    [told], [note] = house.results("front"), house.noted("command_refused")
+    assert note.level == "warning"
+    assert note.fields == {"device": "front", **{name: told[name] for name in ("key", "id", "reason", "message")}}
+
+
 def test_a_device_without_settable_keys() -> None:
     """Where nothing can be set, the message says so."""
     house = running(Device(id="x", name="Thing"))

@@ -116,7 +116,8 @@ def report(wanted: Sequence[Mutant], verdicts: Sequence[Verdict]) -> str:
     lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, count, words in rows:
         told = (words.total(), words["killed"], words["timeout"], words["survived"])
-        lines.append(f"| {name} | {count} | {' | '.join(map(str, told))} | {score(words):.1f} % |")
+        reached = f"{score(words):.1f} %" if words.total() else "-"
+        lines.append(f"| {name} | {count} | {' | '.join(map(str, told))} | {reached} |")
     return "\n".join(lines)
 
 
