@@ -39,6 +39,7 @@ def test_retained_before_the_first_list() -> None:
     house.say("front/lock/set", "UNLOCK", retained=True)
     house.listed(FRONT)
     assert house.outcomes("front") == ["refused RETAINED"]
+    assert house.results("front")[0]["key"] == "lock"
     assert SET not in house.broker
     assert house.sent == []
 
