@@ -342,6 +342,17 @@ def test_delete() -> None:
     house.users_answer(OWNER, GUEST)
     assert answers(house, "delete") == []
     house.advance(1)
+    house.users_answer(OWNER)
+    assert house.responses("lock_users/delete")[0]["data"] == {"device": "front", "id": GUEST.id}
+
+
+def test_somebody_new_beside_a_removal() -> None:
+    """Whoever is new in the list when somebody is removed is not what was asked for."""
+    house = lock()
+    ask(house, "delete", id=GUEST.id)
+    house.users_answer(OWNER, GUEST)
+    house.users_answer(listed=False)
+    house.advance(1)
     house.users_answer(OWNER, added())
     assert house.responses("lock_users/delete")[0]["data"] == {"device": "front", "id": GUEST.id}
 
