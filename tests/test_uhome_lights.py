@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from uhome2mqtt.catalogue import KNOWN
 from uhome2mqtt.model import COLOR_TEMP, RGB, Attribute, Command, Device, Json
 from uhome2mqtt.uhome import (
     LightNames,
@@ -102,3 +103,19 @@ def test_names_that_are_no_commands(text: str) -> None:
     with pytest.raises(ValueError, match="it is not a capability, a command and its one argument in brackets"):
         parse_command(text)
     assert parse_command("st.color.setColor(color)") == ("st.color", "setColor", "color")
+
+
+@pytest.mark.parametrize(
+    ("capability", "name"),
+    [
+        ("st.switch", "switch"),
+        ("st.switchLevel", "level"),
+        ("st.brightness", "brightness"),
+        ("st.healthCheck", "status"),
+    ],
+)
+def test_known_by_its_name(capability: str, name: str) -> None:
+    """What documented lights report is known by the names that the cloud gives it, however they are spelt."""
+    [report] = decode_reports(shown(capability.upper(), name, 50), LightNames())
+    assert report.states
+    assert report.states.keys() <= KNOWN
