@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.account import Account
 from tests.support.patience import free_port
+from tests.support.sockets import departures
 from uhome2mqtt import oauth
 from uhome2mqtt.cloud import Cloud, http_client
 from uhome2mqtt.errors import CloudError
@@ -30,12 +31,14 @@ class Proxy:
     url: str = ""
     tunnel: bytes = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
     asked: list[str] = field(default_factory=list)
+    dropping: list[tuple[bool, float]] = field(default_factory=list)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             method, target, _ = head.split(" ", 2)
             self.asked.append(f"{method} {target}")
+            self.dropping += departures(writer.get_extra_info("sockname")[1])
             writer.write(self.tunnel if method == "CONNECT" else await _forwarded(head, target, reader))
         writer.close()
 
@@ -126,6 +129,21 @@ async def test_proxy(
         monkeypatch.setenv("NO_PROXY", left_out)
         path = await work(cloud_account, tmp_path)
     assert between.asked == ([f"POST {cloud_account.url}{path}"] if used else [])
+
+
+async def test_nothing_waits_for_a_proxy(
+    cloud_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not leave for a proxy is dropped like what could not leave for the cloud, in a tunnel, too."""
+    tokens = Tokens(tmp_path, cloud_account.client(), cloud_account.http)
+    async with proxy() as between:
+        monkeypatch.setenv("ALL_PROXY", between.url)
+        await request(cloud_account, tmp_path)
+        async with http_client(5) as http:
+            with pytest.raises(CloudError):
+                await Cloud(http, tokens, url="https://cloud.example/action", timeout=5).account()
+    assert between.asked == [f"POST {cloud_account.url}/action", "CONNECT cloud.example:443"]
+    assert between.dropping == [(True, 5.0)] * 2
 
 
 async def test_proxy_away(cloud_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

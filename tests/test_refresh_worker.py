@@ -114,6 +114,13 @@ async def test_stopped_with_the_bridge(cloud_account: Account, tmp_path: Path, n
     assert cloud_account.cloud.grants.admits(found.grant.access_token)
 
 
+async def test_late(cloud_account: Account, tmp_path: Path) -> None:
+    """A reply that takes its time is waited for: where refresh tokens are replaced it has the only one that works."""
+    cloud_account.cloud.quirks.change({"latency": [5.5, 5.5], "refresh_rotation": True})
+    token = await opened(cloud_account, tmp_path).access_token()
+    assert cloud_account.cloud.grants.admits(token)
+
+
 async def test_work(cloud_account: Account, tmp_path: Path) -> None:
     """The work keeps its result unless somebody has logged in since; a failure is described."""
     old = Kept(grant=cloud_account.grant(), login="one")

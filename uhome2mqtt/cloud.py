@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeVar
 import httpx
 
 from uhome2mqtt import PROJECT_URL, __version__, logs, uhome
+from uhome2mqtt.departures import now_or_never
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_status
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.model import Command, Device, DeviceError, Failure, FailureKind, Json, Report, UsersReply
@@ -74,6 +75,7 @@ async def http_client(timeout: float) -> AsyncIterator[httpx.AsyncClient]:  # no
         limits=limits,
         verify=ssl.create_default_context(),
     ) as client:
+        now_or_never(client)
         yield client
 
 

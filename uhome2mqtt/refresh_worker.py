@@ -22,12 +22,14 @@ from typing import Any
 import httpx
 
 from uhome2mqtt import oauth
+from uhome2mqtt.departures import now_or_never
 from uhome2mqtt.errors import CloudError, StorageError
 from uhome2mqtt.model import Failure, FailureKind
 from uhome2mqtt.token_store import Kept, TokenFile, decode, encode
 
 COMMAND = (sys.executable, "-P", "-m", "uhome2mqtt.refresh_worker")
 """-P: what lies in the current directory is nobody's module, least of all here, where the secrets are."""
+LONGEST_CONNECT = 5.0
 LONGEST_WORK = oauth.LONGEST_EXCHANGE + 10.0
 BEGUN = b"\n"
 """Said before the request is made: without it the refresh token is as good as before."""
@@ -114,7 +116,11 @@ async def work(job: dict[str, Any]) -> dict[str, Any]:
     """Refresh, keep the result and describe it; tokens that cannot be kept here are the bridge's to keep."""
     old, client = decode(job["kept"].encode()), oauth.Client(**job["client"])
     try:
-        async with httpx.AsyncClient(headers={"User-Agent": job["agent"]}) as http:
+        # A reply that is late is worth waiting for: it has the only refresh token that still works.
+        patience = httpx.Timeout(oauth.LONGEST_EXCHANGE, connect=LONGEST_CONNECT)
+        async with httpx.AsyncClient(headers={"User-Agent": job["agent"]}, timeout=patience) as http:
+            # A request that came after all would spend the refresh token, and nobody would hear the new one.
+            now_or_never(http)
             grant = await oauth.refresh(http, client, old.grant.refresh_token or "")
             new = Kept(grant=grant, login=old.login, since=time.time())
             _keep(Path(job["state_dir"]), old, new)
