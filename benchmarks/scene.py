@@ -113,6 +113,14 @@ class Scene:
             raise RuntimeError("the bridge has not registered for notifications")
         return registration.token
 
+    async def hear_only(self, *topics: str) -> None:
+        """Hear nothing but these from now on: a subscriber that hears everything is busier than what is measured."""
+        await self.client.unsubscribe("#")
+        for topic in topics:
+            await self.client.subscribe(topic, qos=0)
+        # What is retained there comes once more.
+        await asyncio.sleep(0.5)
+
     async def listen(self) -> None:
         """Tell `heard` what the broker delivers, until cancelled."""
         async for message in self.client.messages:
