@@ -25,10 +25,10 @@ from uhome2mqtt.broker_client import (
     explained,
     may_speak_another,
     new_client,
-    read_into,
     reason_code,
 )
 from uhome2mqtt.broker_refusals import Refusals
+from uhome2mqtt.broker_retained import ReadBack
 from uhome2mqtt.broker_subscriptions import Subscriptions
 from uhome2mqtt.events import (
     BridgeHeard,
@@ -63,6 +63,7 @@ class Broker:
         self._unsent: list[Publish] = []
         self._refusals = Refusals(self.publish)
         self._awake = Awake()
+        self._read_back = ReadBack(tell)
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -73,7 +74,7 @@ class Broker:
         self._brief = 0
         self._protocol = 0
         self._best = 0
-        self._outage, self._unread = logs.Outage(), logs.Outage()
+        self._outage = logs.Outage()
         self._log = logs.get_logger()
 
     def relink(self, link: Link) -> None:
@@ -98,6 +99,10 @@ class Broker:
         elif sum(not waiting.retain for waiting in self._outbox) > EVENTS_KEPT:
             self._outbox.remove(next(waiting for waiting in self._outbox if not waiting.retain))
 
+    def look_for(self, topics: tuple[str, ...]) -> None:
+        """Look, over this connection, whether the broker holds anything on these topics, and tell it."""
+        self._read_back.look_for(topics)
+
     @property
     def waiting(self) -> int:
         """How many messages are still to be sent."""
@@ -117,13 +122,18 @@ class Broker:
         loop, failures = asyncio.get_running_loop(), 0
         while True:
             began = loop.time()
+            lost: aiomqtt.MqttError | None = None
             try:
                 await self._session()
             except aiomqtt.MqttError as problem:
+                lost = problem
                 settled = self._connected and loop.time() - began > SETTLED_AFTER
                 failures = 1 if settled else failures + 1
                 self._brief = 0 if settled else self._brief + self._connected
-                self._lost(problem, failures)
+                self._complain(problem, failures)
+            finally:
+                # Also at a fault of our own, after which this is begun again.
+                self._ended(lost)
             pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects, guards nothing
 
@@ -131,7 +141,7 @@ class Broker:
         """Hold one connection until it is lost."""
         client, version = await self._connect()
         async with _entered(client):
-            retained, complete = (None, True) if self._read else await self._read_back(version)
+            retained, complete = (None, True) if self._read else await self._read_back.everything(self._link, version)
             subscriptions = Subscriptions(self._link, client, version)
             await subscriptions.ask()
             # Not before it is told: what has been read for nobody is read again.
@@ -147,6 +157,7 @@ class Broker:
                 subscriptions.keep_asking(),
                 self._refusals.keep_trying(),
                 self._end_when_stood_still(),
+                self._read_back.keep_looking(self._link, version),
             )
 
     async def _connect(self) -> tuple[Client, str]:
@@ -175,10 +186,10 @@ class Broker:
             raise aiomqtt.MqttError(str(problem)) from None
         return client, version
 
-    def _lost(self, problem: aiomqtt.MqttError, failures: int) -> None:
-        """Clean up after a connection, and say once for each outage what is wrong."""
-        taken_over = reason_code(problem.__cause__ or problem) == SESSION_TAKEN_OVER
-        if self._connected and (taken_over or self._brief >= BRIEF_TWICE):
+    def _ended(self, problem: aiomqtt.MqttError | None) -> None:
+        """Clean up after a connection; `problem`: what the broker or the network said, None for anything else."""
+        code = -1 if problem is None else reason_code(problem.__cause__ or problem)
+        if self._connected and (code == SESSION_TAKEN_OVER or self._brief >= BRIEF_TWICE):
             # Two clients with one id throw each other out for ever, and not every broker says so. With another id two
             # bridges find out who works.
             self._suffix = f"-{random.randrange(16**6):06x}"  # noqa: S311 - tells two apart, guards nothing
@@ -186,8 +197,9 @@ class Broker:
         if self._connected:
             self._connected = False
             self._protocol = self._best
-            self._meters.disconnected(reason_code(problem.__cause__ or problem), str(problem))
+            self._meters.disconnected(code, str(problem))
             self._tell(BrokerDisconnected())
+        self._read_back.ended()
         # What a bridge says of itself is true at that moment only.
         left = [*self._unsent, *self._refusals.lost(), *self._outbox]
         kept = [message for message in left if message.topic not in self._link.shared_topics]
@@ -196,6 +208,9 @@ class Broker:
         clears = [*filter(_is_clear, left)]
         self._outbox, self._unsent = deque(clears + events), []
         self._idle.set()
+
+    def _complain(self, problem: aiomqtt.MqttError, failures: int) -> None:
+        """Say once for each outage what is wrong."""
         say = self._log.debug if self._outage.lasts() else self._log.warning
         say("broker_unreachable", host=self._link.host, port=self._link.port, why=explained(problem), tries=failures)
 
@@ -208,24 +223,6 @@ class Broker:
 
     def _will(self) -> aiomqtt.Will:
         return aiomqtt.Will(self._link.will_topic, "offline", qos=1, retain=True)
-
-    async def _read_back(self, version: str) -> tuple[dict[str, bytes], bool]:
-        """Collect what the broker retains, over a connection of its own; gives it, and whether that worked.
-
-        On the main connection the wide subscriptions would overlap with those for commands, and a broker may then
-        deliver a command twice.
-        """
-        retained: dict[str, bytes] = {}
-        try:
-            client = new_client(self._link, version, f"{self._link.client_id}-read")
-            await read_into(client, self._link.read_back_filters, retained)
-        except aiomqtt.MqttError as problem:
-            say = self._log.debug if self._unread.lasts() else self._log.warning
-            say("read_back_failed", why=explained(problem), hint="tried again at the next connection")
-            return retained, False
-        if self._unread.under_way:
-            self._log.info("read_back_done", topics=len(retained), **self._unread.over())
-        return retained, True
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:

@@ -181,10 +181,16 @@ async def read_retained(link: Link, filters: Collection[str]) -> dict[str, bytes
 
 async def read_into(client: aiomqtt.Client, filters: Collection[str], retained: dict[str, bytes]) -> list[str]:
     """Collect what is retained; gives the filters that were refused."""
+    refused, topics = [], list(filters)
     async with client:
-        codes = [(topic, await client.subscribe(topic)) for topic in filters]
+        # One filter in each packet, since some brokers take but a few; so many packets that no answer is waited for.
+        for start in range(0, len(topics), IN_FLIGHT):
+            some = topics[start : start + IN_FLIGHT]
+            answers = await asyncio.gather(*(client.subscribe(topic) for topic in some))
+            codes = zip(some, answers, strict=True)
+            refused += [topic for topic, granted in codes if any(code_value(code) >= REFUSED for code in granted)]
         await _collect(client, retained)
-    return [topic for topic, granted in codes if any(code_value(code) >= REFUSED for code in granted)]
+    return refused
 
 
 async def _collect(client: aiomqtt.Client, retained: dict[str, bytes]) -> None:

@@ -27,6 +27,7 @@ from uhome2mqtt.events import (
     HealthMeasured,
     IdentifyAccount,
     ListDevices,
+    LookFor,
     ManageUsers,
     MeasureHealth,
     Note,
@@ -212,6 +213,8 @@ class Daemon:
         match effect:
             case Publish():
                 self._broker.publish(effect)
+            case LookFor():
+                self._broker.look_for(effect.topics)
             case SendCommand() | QueryStates() | ManageUsers() | ListDevices() | RegisterPush() | IdentifyAccount():
                 self._requests.make(effect)
             case Answer():

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from uhome2mqtt.model import (
     Announced,
+    Asker,
     Command,
     Device,
     DeviceError,
@@ -75,6 +76,13 @@ class ConfigCleared:
     """Somebody has emptied a retained topic below Home Assistant's discovery prefix; it may have been ourselves."""
 
     topic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillHeld:
+    """What the broker holds on topics that were cleared: one that was killed comes back with what it had saved."""
+
+    held: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,14 +164,6 @@ class Reply:
 
     topic: str
     correlation: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
-    """Somebody at the bridge's own pages, who waits for the answer with this number; `private`: for nobody else."""
-
-    number: int
-    private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,11 +265,10 @@ CloudEvent: TypeAlias = (
     | PushRegistered
     | PushNotRegistered
 )
-BrokerEvent: TypeAlias = (
-    BrokerConnected | BrokerDisconnected | HomeAssistantStarted | ConfigCleared | BridgeHeard | MessageReceived
-)
+BrokerEvent: TypeAlias = BrokerConnected | BrokerDisconnected | BridgeHeard | MessageReceived
+RetainedEvent: TypeAlias = HomeAssistantStarted | ConfigCleared | StillHeld
 ProcessEvent: TypeAlias = Started | HealthMeasured | Tick | StopRequested
-Event: TypeAlias = CloudEvent | BrokerEvent | ProcessEvent
+Event: TypeAlias = CloudEvent | BrokerEvent | RetainedEvent | ProcessEvent
 
 # --- effects ---
 
@@ -287,6 +286,13 @@ class Publish:
     qos: int | None = None
     correlation: bytes | None = None
     caused_at: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookFor:
+    """Look whether the broker holds anything on these topics, which have been cleared."""
+
+    topics: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,5 +398,5 @@ class Answer:
 
 CloudEffect: TypeAlias = SendCommand | QueryStates | ManageUsers | ListDevices | RegisterPush | IdentifyAccount
 Effect: TypeAlias = (
-    Publish | Answer | CloudEffect | MeasureHealth | SavePins | SaveAnnounced | SetLogLevel | Note | Observe
+    Publish | LookFor | Answer | CloudEffect | MeasureHealth | SavePins | SaveAnnounced | SetLogLevel | Note | Observe
 )

@@ -375,3 +375,11 @@ class Announced:
     prefix: str = ""
     layout: Discovery | None = None
     excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Somebody at the bridge's own pages, who waits for the answer with this number; `private`: for nobody else."""
+
+    number: int
+    private: bool = False

@@ -32,6 +32,7 @@ from uhome2mqtt.events import (
     IdentificationFailed,
     IdentifyAccount,
     ListDevices,
+    LookFor,
     ManageUsers,
     MeasureHealth,
     MessageReceived,
@@ -52,6 +53,7 @@ from uhome2mqtt.events import (
     SetLogLevel,
     Started,
     StatesReported,
+    StillHeld,
     Tick,
     UsersAnswered,
     UsersFailed,
@@ -147,6 +149,7 @@ class Driver:
         self.identified = 0
         self.measured = 0
         self.pins: Mapping[str, Pin] = {}
+        self.sought: tuple[str, ...] = ()
         self.announced = announced or Announced()
         self.open: dict[int, QueryStates] = {}
         self.in_flight: dict[int, SendCommand] = {}
@@ -219,6 +222,18 @@ class Driver:
     def reconnect(self) -> list[Effect]:
         self.take(BrokerDisconnected())
         return self.connect()
+
+    def restored(self, saved: Mapping[str, str]) -> None:
+        """Kill the broker: it comes back with what it had saved, and is looked at."""
+        self.take(BrokerDisconnected())
+        self.broker, self.sought = dict(saved), ()
+        self.connect()
+        self.look()
+
+    def look(self) -> None:
+        """Tell what the broker holds of what was looked for last."""
+        held = {topic: self.broker[topic].encode() for topic in self.sought if topic in self.broker}
+        self.take(StillHeld(held=held))
 
     def forget(self) -> None:
         """Let somebody else have written over what was published: that may be published again."""
@@ -404,6 +419,8 @@ class Driver:
         match effect:
             case Publish():
                 self._published(effect, fresh=fresh)
+            case LookFor():
+                self.sought = effect.topics
             case SendCommand():
                 self._sent(effect)
             case QueryStates():

@@ -13,7 +13,6 @@ from uhome2mqtt.console.chronicle import Chronicle
 from uhome2mqtt.console.feed import Feed
 from uhome2mqtt.events import (
     Answer,
-    Asker,
     BrokerConnected,
     BrokerDisconnected,
     CommandAnswered,
@@ -27,7 +26,7 @@ from uhome2mqtt.events import (
     StatesReported,
     StopRequested,
 )
-from uhome2mqtt.model import Json, Report, Source, parse_json, quoted
+from uhome2mqtt.model import Asker, Json, Report, Source, parse_json, quoted
 from uhome2mqtt.topics import Topics
 from uhome2mqtt.vitals import News
 

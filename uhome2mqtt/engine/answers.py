@@ -9,8 +9,8 @@ from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.members import TAKES
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import Asker, Publish, Reply
-from uhome2mqtt.model import Json, masked, quoted
+from uhome2mqtt.events import Publish, Reply
+from uhome2mqtt.model import Asker, Json, masked, quoted
 
 LONGEST_ERROR = 2000
 LONGEST_NAME = 64

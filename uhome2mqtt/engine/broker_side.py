@@ -9,12 +9,12 @@ from uhome2mqtt.engine import company, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, REASSERT, House
 from uhome2mqtt.engine.presence import Role
 from uhome2mqtt.engine.projection import dump
-from uhome2mqtt.engine.read_back import elsewhere, forgotten, owners, pins_of
+from uhome2mqtt.engine.read_back import begun_since, elsewhere, forgotten, owners, pins_of
 from uhome2mqtt.engine.response_topics import is_usable
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import Asker, BrokerConnected, MessageReceived, Publish, Reply
-from uhome2mqtt.model import Json, shortened
+from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish, Reply, StillHeld
+from uhome2mqtt.model import Asker, Json, shortened
 from uhome2mqtt.topics import RequestTopic, SetTopic, Topics
 
 LONGEST_TOPIC = 256
@@ -58,6 +58,17 @@ def reassert(house: House, turn: Turn) -> None:
     """Assert everything once more as the time has come, for whoever the broker has given nothing."""
     home_assistant_settled(house, turn)
     _reassert_later(house, turn)
+
+
+def still_held(house: House, turn: Turn, event: StillHeld) -> None:
+    """Clear once more what a broker that was killed has brought back: it is no longer true, or never was ours again."""
+    if not house.presence.works or not house.retained.connected:
+        return
+    wanted = house.retained.wanted | house.announcer.old.keys()
+    returned = _ours(house, event.held) - wanted
+    if returned:
+        turn.note("warning", "cleared_again", topics=len(returned), hint="the broker held what had been cleared")
+        turn.clears.extend(house.retained.leave(sorted(returned)))
 
 
 def message_received(house: House, turn: Turn, event: MessageReceived) -> None:
@@ -104,7 +115,8 @@ def forget_earlier_run(house: House, turn: Turn) -> None:
     house.earlier.clear()
     absent = {topic for topic, owner in (house.left_over or {}).items() if owner not in house.registry.nodes}
     unrenewed = [publish for publish in house.withdrawals if publish.topic in absent]
-    house.withdrawals = ()
+    # A broker that was killed may hold the claims again: they are withdrawn anew with each connection.
+    house.withdrawals = tuple(unrenewed)
     if unrenewed:
         turn.note("warning", "earlier_states_withdrawn", topics=len(unrenewed))
         turn.effects.extend(unrenewed)
@@ -143,6 +155,16 @@ def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:
     house.timers.set(Timer(FORGET), house.read_back_at + house.stale_after)
 
 
+def _ours(house: House, held: Mapping[str, bytes]) -> set[str]:
+    """Tell what of it a bridge on this base topic left, or this one on the base topic that it had before."""
+    topics, pins = house.config.topics, house.registry.pins
+    ours = set(owners(topics, held, pins))
+    started = str(house.config.about.get("started", ""))
+    if house.former is not None and not begun_since(house.former, held, started):
+        ours |= elsewhere(house.former, topics, held, pins).keys()
+    return ours
+
+
 def _elsewhere(house: House, turn: Turn, retained: Mapping[str, bytes]) -> dict[str, str | None]:
     record, topics = house.announcer.record, house.config.topics
     earlier = Topics(base=record.base, discovery_prefix=record.prefix)
@@ -152,4 +174,5 @@ def _elsewhere(house: House, turn: Turn, retained: Mapping[str, bytes]) -> dict[
         house.announcer.elsewhere_in_use = True
         turn.note("warning", "earlier_base_topic_in_use", base=earlier.base, hint="another bridge is there: left alone")
         return {}
+    house.former = earlier
     return elsewhere(earlier, topics, retained, house.registry.pins)

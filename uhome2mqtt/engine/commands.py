@@ -17,8 +17,9 @@ from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import failure_of_code
-from uhome2mqtt.events import Asker, CommandAnswered, CommandFailed, Now, Observe, Publish, Reply, SendCommand
+from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Observe, Publish, Reply, SendCommand
 from uhome2mqtt.model import (
+    Asker,
     Attribute,
     DeviceError,
     Failure,

@@ -10,7 +10,7 @@ from uhome2mqtt.engine.presence import ANSWER_WITHIN, EVERY, SUSPECT_FOR, Other,
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import BridgeHeard, Publish
+from uhome2mqtt.events import BridgeHeard, LookFor, Publish
 from uhome2mqtt.model import Json, parse_json
 
 HINT = "give each bridge its own mqtt.base_topic, or end one of them; until then the younger one stands by"
@@ -168,6 +168,8 @@ def _work(house: House, turn: Turn) -> None:
     _take_early_list(house, turn)
     turn.touch_bridge()
     turn.assert_everything()
+    if gone := house.retained.gone:
+        turn.emit(LookFor(topics=gone))
     house.timers.cancel(Timer(BIRTH))
     house.retained.connected = True
     announcing.connected(house, turn)

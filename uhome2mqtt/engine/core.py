@@ -54,7 +54,6 @@ from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.engine.vitals import vitals
 from uhome2mqtt.events import (
     AccountIdentified,
-    Asker,
     BridgeHeard,
     BrokerConnected,
     BrokerDisconnected,
@@ -80,12 +79,13 @@ from uhome2mqtt.events import (
     QueryFailed,
     Started,
     StatesReported,
+    StillHeld,
     StopRequested,
     Tick,
     UsersAnswered,
     UsersFailed,
 )
-from uhome2mqtt.model import Announced, CloudStatus, Pin, PushView, Source
+from uhome2mqtt.model import Announced, Asker, CloudStatus, Pin, PushView, Source
 from uhome2mqtt.vitals import News, Vitals
 
 MOST_HELD = 100
@@ -238,6 +238,8 @@ class Engine:
                 broker_side.home_assistant_started(house, turn)
             case ConfigCleared():
                 announcing.config_cleared(house, turn, event)
+            case StillHeld():
+                broker_side.still_held(house, turn, event)
             case MessageReceived():
                 broker_side.message_received(house, turn, event)
             case HealthMeasured():

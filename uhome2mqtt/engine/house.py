@@ -60,7 +60,8 @@ class House:
     """The state of the bridge.
 
     `chance` gives numbers of 0…1 that spread repeated work over time. `accepts` tells whether a text is the secret
-    that notifications carry. `pace`: the poll interval that was in use when the last poll ended.
+    that notifications carry. `pace`: the poll interval that was in use when the last poll ended. `former`: the topics
+    of before, where this run has been given another base topic or prefix and has cleared those.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class House:
         self.health: Mapping[str, Json] | None = None
         self.left_over: dict[str, str | None] | None = None
         self.earlier: set[str] = set()
+        self.former: Topics | None = None
         self._owners: dict[str, str] = {}
         self._list: str | None = None
         self.withdrawals: tuple[Publish, ...] = ()

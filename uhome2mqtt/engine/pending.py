@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from uhome2mqtt.catalogue import Intent
-from uhome2mqtt.events import Asker, Now, Reply
-from uhome2mqtt.model import Attribute, Command, Json, Outcome, Report, Source, canonical
+from uhome2mqtt.events import Now, Reply
+from uhome2mqtt.model import Asker, Attribute, Command, Json, Outcome, Report, Source, canonical
 
 CONFIRM_AFTER = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 22.0, 35.0, 56.0)
 """Seconds after acceptance at which the device is queried: a bolt often takes one, the cloud at times forty."""

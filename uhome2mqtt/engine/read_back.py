@@ -56,6 +56,11 @@ def elsewhere(
     return found
 
 
+def begun_since(earlier: Topics, held: Mapping[str, bytes], started: str) -> bool:
+    """Tell whether another bridge has begun on a base topic after this one, by what it says of itself there."""
+    return str(_document(held.get(earlier.bridge_info, b"{}")).get("started", "")) > started
+
+
 def forgotten(topics: Topics, retained: Mapping[str, bytes]) -> list[Publish]:
     """Withdraw claims of an earlier run that nobody has renewed: locks, switches, lights and doors become unknown."""
     publishes = []

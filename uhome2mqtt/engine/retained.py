@@ -13,6 +13,8 @@ from uhome2mqtt.model import parse_json
 SLICE, SLICES = 10, 50
 """Owners that are published at once at least; and into how many parts at most very many of them are divided."""
 
+MOST_GONE = 20_000
+"""Topics that are remembered because they must not be held any more, the newest: those of some 1,500 devices."""
 PARSED = ("/light", "/bridge/info", "/bridge/health")
 """How the topics end whose JSON Home Assistant takes apart."""
 
@@ -24,7 +26,8 @@ class Retained:
     have to be published, a few at a time, so that neither the broker nor who listens is flooded. `holding`: config
     topics are withheld. `_configs`: what the broker holds on config topics, of an earlier run too, since a component
     that leaves one must be taken leave of. `replaced`: config topics whose payload took the place of another one, with
-    their owners. `late`: topics that are to be cleared soon.
+    their owners. `late`: topics that are to be cleared soon. `_gone`: topics that nobody wants any more, which a broker
+    that was killed may hold again.
     """
 
     def __init__(self) -> None:
@@ -37,6 +40,17 @@ class Retained:
         self._told: dict[str, dict[str, str]] = {}
         self._doomed: dict[str, None] = {}
         self._configs: dict[str, str] = {}
+        self._gone: dict[str, None] = {}
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """Name what was cleared and is not to be cleared anyway: the broker must not hold it."""
+        return tuple(topic for topic in self._gone if topic not in self._doomed)
+
+    @property
+    def wanted(self) -> set[str]:
+        """Name all topics that somebody wants retained."""
+        return set().union(*self._desired.values())
 
     @property
     def slice(self) -> int:
@@ -54,6 +68,7 @@ class Retained:
     def lost(self, topic: str) -> None:
         """Take note that somebody else has cleared a config topic."""
         self._configs.pop(topic, None)
+        self._bury([topic])
 
     def desired(self, owner: str) -> Mapping[str, str]:
         """Give what an owner wants retained."""
@@ -63,7 +78,8 @@ class Retained:
         """Replace what an owner wants retained, and give the clears; what is to be published is left to `say`."""
         held = self._desired.get(owner, {})
         self._desired[owner] = dict(desired)
-        gone = (topic for topic in held if topic not in desired)
+        gone = [topic for topic in held if topic not in desired]
+        self._bury(gone)
         # What somebody else has cleared is not cleared once more: Home Assistant warns of that.
         clears = self.leave(topic for topic in gone if topic in self._configs or not _is_config(topic))
         for topic in desired:
@@ -72,6 +88,7 @@ class Retained:
                 # It is back before its time: what stands there is that of before.
                 del self.late[topic]
                 clears += self.clear([topic])
+            self._gone.pop(topic, None)
         return clears
 
     def leave(self, topics: Iterable[str]) -> list[Publish]:
@@ -83,18 +100,27 @@ class Retained:
     def sweep(self) -> list[Publish]:
         """Clear what was left for later, but for what somebody wants by now."""
         late, self.late = self.late, {}
-        wanted = set().union(*self._desired.values())
+        wanted = self.wanted
         return self.clear(topic for topic in late if topic not in wanted)
 
     def clear(self, topics: Iterable[str]) -> list[Publish]:
         """Clear topics now, or at the next connection."""
         doomed = sorted(topics, key=lambda topic: not _is_config(topic))
+        self._bury(doomed)
         if not self.connected:
             self._doomed.update(dict.fromkeys(doomed))
             return []
         for topic in doomed:
             self._configs.pop(topic, None)
         return [Publish(topic=topic, payload="") for topic in doomed]
+
+    def _bury(self, topics: Iterable[str]) -> None:
+        """Remember that these are to be gone, the newest of them."""
+        for topic in topics:
+            self._gone.pop(topic, None)
+            self._gone[topic] = None
+        for topic in list(islice(self._gone, max(0, len(self._gone) - MOST_GONE))):
+            del self._gone[topic]
 
     def disconnected(self) -> None:
         self.connected = False

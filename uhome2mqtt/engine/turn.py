@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from uhome2mqtt.events import Answer, Asker, Effect, Note, Now, Publish, Reply
-from uhome2mqtt.model import Json
+from uhome2mqtt.events import Answer, Effect, Note, Now, Publish, Reply
+from uhome2mqtt.model import Asker, Json
 
 
 class Turn:
