@@ -16,7 +16,6 @@ from uhome2mqtt import logs
 from uhome2mqtt.arrivals import received
 from uhome2mqtt.awake import Awake
 from uhome2mqtt.broker_client import (
-    IN_FLIGHT,
     LARGEST_COMMAND,
     SESSION_TAKEN_OVER,
     UNSUPPORTED_VERSION,
@@ -27,6 +26,7 @@ from uhome2mqtt.broker_client import (
     new_client,
     reason_code,
 )
+from uhome2mqtt.broker_limits import LARGE, Limits, packet_size
 from uhome2mqtt.broker_refusals import Refusals
 from uhome2mqtt.broker_retained import ReadBack
 from uhome2mqtt.broker_subscriptions import Subscriptions
@@ -63,6 +63,7 @@ class Broker:
         self._unsent: list[Publish] = []
         self._refusals = Refusals(self.publish)
         self._awake = Awake()
+        self._limits = Limits()
         self._read_back = ReadBack(tell)
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
@@ -147,6 +148,7 @@ class Broker:
             # Not before it is told: what has been read for nobody is read again.
             self._connected, self._read = True, complete
             self._refusals.connected(self._outbox)
+            self._limits.connected(client.largest_packet)
             where = {"host": self._link.host, "port": self._link.port}
             self._log.info("broker_connected", **where, protocol=version, **self._outage.over())
             self._meters.connected()
@@ -200,6 +202,7 @@ class Broker:
             self._meters.disconnected(code, str(problem))
             self._tell(BrokerDisconnected())
         self._read_back.ended()
+        self._limits.ended(problem)
         # What a bridge says of itself is true at that moment only.
         left = [*self._unsent, *self._refusals.lost(), *self._outbox]
         kept = [message for message in left if message.topic not in self._link.shared_topics]
@@ -246,8 +249,11 @@ class Broker:
         raise aiomqtt.MqttError(f"the process stood still for {stood:.0f} s: what came meanwhile is left behind")
 
     async def _send(self, client: Client, version: str) -> None:
-        """Publish what is in the outbox in order, with so many in flight that no acknowledgement is waited for."""
-        window = asyncio.Semaphore(IN_FLIGHT)
+        """Publish what is in the outbox in order, with so many in flight that no acknowledgement is waited for.
+
+        A broker that wants fewer gets fewer.
+        """
+        window = asyncio.Semaphore(client.in_flight)
 
         def published(_task: asyncio.Task[None]) -> None:
             window.release()
@@ -269,24 +275,35 @@ class Broker:
             self._idle.set()
 
     async def _publish(self, client: Client, message: Publish, version: str) -> None:
-        properties = None
-        if message.correlation is not None and version == "5":
-            properties = Properties(PacketTypes.PUBLISH)
-            properties.CorrelationData = message.correlation
-        qos, code = self._link.qos if message.qos is None else message.qos, 0
+        code = 0
         if asserted_by_nobody := _is_clear(message) or not message.retain:
             self._unsent.append(message)
         try:
-            with self._meters.publishing(message.caused_at, acknowledged=qos > 0):
-                code = await client.deliver(
-                    message.topic, message.payload, qos, retain=message.retain, properties=properties
-                )
+            code = await self._deliver(client, message, version)
         except ValueError as problem:
             self._log.error("publish_refused", topic=message.topic, why=str(problem))
         # Where the connection is lost meanwhile, this is not reached.
         self._refusals.acknowledged(message, code)
         if asserted_by_nobody:
             self._unsent.remove(message)
+
+    async def _deliver(self, client: Client, message: Publish, version: str) -> int:
+        """Publish a message, unless the broker does not take one of its size; gives the broker's reason code."""
+        topic, properties = message.topic, None
+        if message.correlation is not None and version == "5":
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.CorrelationData = message.correlation
+        qos = self._link.qos if message.qos is None else message.qos
+        if len(message.payload) >= LARGE:
+            # Without an acknowledgement nobody would know that it is not taken.
+            qos = max(qos, 1)
+        size = packet_size(topic, message.payload, qos, properties, version)
+        if self._limits.takes(topic, size):
+            with self._limits.under_way(topic, size), self._meters.publishing(message.caused_at, acknowledged=qos > 0):
+                return await client.deliver(topic, message.payload, qos, retain=message.retain, properties=properties)
+        if message.retain and self._limits.leaves(topic):
+            return await client.deliver(topic, "", qos, retain=True)
+        return 0
 
 
 @asynccontextmanager

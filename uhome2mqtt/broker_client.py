@@ -6,12 +6,12 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, cast
 
 import aiomqtt
 from aiomqtt import ProtocolVersion
@@ -36,8 +36,10 @@ LARGEST_COMMAND, LARGEST_RETAINED = 4 * 1024**2, 64 * 1024**2
 
 VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 UNSPECIFIED = 128
+PROTOCOL_ERROR = 130
 UNSUPPORTED_VERSION = 132
 SESSION_TAKEN_OVER = 142
+PACKET_TOO_LARGE = 149
 NEVER_RETAINED = 2
 """Retain handling: nothing that is retained already."""
 REFUSED = 0x80
@@ -47,9 +49,6 @@ AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _number: ContextVar[int] = ContextVar("number of the message that this task publishes")
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 """How an operating system's error begins when the client library hands it on as text."""
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +75,10 @@ class Link:
 
 
 class Client(aiomqtt.Client):
-    """A client that tells what the broker answers to a message; the library's own hears it and says nothing.
+    """A client that hears what the broker announces and what it answers to a message; the library's own keeps that.
+
+    It listens to the callbacks of the client below, whose interface is public and documented. Where there is no such
+    client, in another release of the library, refusals stay unheard, and nothing else changes.
 
     It leaves no connection open, which the library's own does where the broker is silent, or says what it cannot bear.
     """
@@ -84,6 +86,39 @@ class Client(aiomqtt.Client):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._refusals: dict[int, int] = {}
+        self.in_flight = IN_FLIGHT
+        self.largest_packet: int | None = None
+        inner = getattr(self, "_client", None)
+        self._inner = inner if isinstance(inner, paho.Client) else None
+        if self._inner is not None:
+            self._listen(self._inner)
+
+    def _listen(self, inner: paho.Client) -> None:
+        send, acknowledged, connected = inner.publish, inner.on_publish, inner.on_connect
+
+        def publish(*arguments: Any, **options: Any) -> paho.MQTTMessageInfo:
+            info = send(*arguments, **options)
+            _number.set(info.mid)
+            return info
+
+        def on_publish(*arguments: Any) -> None:
+            number = next((each for each in arguments if type(each) is int), 0)
+            code = max((code_value(each) for each in arguments if isinstance(each, ReasonCode)), default=0)
+            if code >= REFUSED:
+                self._refusals[number] = code
+            if acknowledged is not None:
+                cast("Callable[..., None]", acknowledged)(*arguments)
+
+        def on_connect(*arguments: Any) -> None:
+            announced = next((each for each in arguments if isinstance(each, Properties)), None)
+            self.in_flight = min(IN_FLIGHT, getattr(announced, "ReceiveMaximum", IN_FLIGHT))
+            self.largest_packet = getattr(announced, "MaximumPacketSize", None)
+            if connected is not None:
+                cast("Callable[..., None]", connected)(*arguments)
+
+        # The library calls this one by its name.
+        vars(inner)["publish"] = publish
+        inner.on_publish, inner.on_connect = on_publish, on_connect
 
     async def __aenter__(self) -> Self:
         with ExitStack() as unless_connected:
@@ -102,10 +137,12 @@ class Client(aiomqtt.Client):
 
     def _hang_up(self) -> None:
         """Close the connection, if there still is one: whatever is in it would be read again and again."""
-        if (line := self._client.socket()) is not None:
-            self._on_socket_unregister_write(self._client, None, line)
-            self._on_socket_close(self._client, None, line)
-            self._client.on_socket_unregister_write = self._client.on_socket_close = None
+        inner = self._inner
+        if inner is not None and (line := inner.socket()) is not None:
+            for leave in (inner.on_socket_unregister_write, inner.on_socket_close):
+                if leave is not None:
+                    leave(inner, None, line)
+            inner.on_socket_unregister_write = inner.on_socket_close = None
             line.close()
 
     async def deliver(
@@ -115,19 +152,6 @@ class Client(aiomqtt.Client):
         _number.set(0)
         await self.publish(topic, payload, qos, retain, properties)
         return self._refusals.pop(_number.get(), 0)
-
-    @contextmanager
-    def _pending_call(self, mid: int, value: T, pending_dict: dict[int, T]) -> Iterator[None]:
-        _number.set(mid)
-        with super()._pending_call(mid, value, pending_dict):
-            yield
-
-    def _on_publish(
-        self, client: paho.Client, userdata: object, mid: int, reason_code: ReasonCode, properties: Properties
-    ) -> None:
-        if (code := code_value(reason_code)) >= REFUSED:
-            self._refusals[mid] = code
-        super()._on_publish(client, userdata, mid, reason_code, properties)
 
 
 def new_client(
@@ -220,6 +244,7 @@ def explained(problem: BaseException) -> str:
         " same mqtt.client_id",
         134: "user name or password are wrong: see mqtt.username and mqtt.password",
         135: "the broker does not let this user in: see mqtt.username, mqtt.password and the broker's access rules",
+        PACKET_TOO_LARGE: "a message is larger than the broker takes: it is left out from now on",
         SESSION_TAKEN_OVER: "another client connected with the same client id: give each bridge its own mqtt.client_id",
     }
     # A connection that is lost while it is in use fails with what was being done; its cause is what the broker said.
