@@ -85,15 +85,21 @@ async def test_looked_for_where_it_is_refused(tmp_path: Path) -> None:
             assert held == [{"home/garage/lock": b"LOCKED"}, {"home/cellar/lock": b"LOCKED"}]
 
 
-async def test_not_looked_for_over_the_next(mosquitto: Mosquitto, listener: Ear) -> None:
+async def test_not_looked_for_over_the_next(mosquitto: Mosquitto, listener: Ear, logged: Logged) -> None:
     """What was to be looked for is forgotten with the connection: it is asked for anew over the next one."""
-    async with relay(mosquitto.port) as line, at_work(link(line.port, listener.base)) as bridge:
+
+    def cut(number: int, chunk: bytes) -> bytes | Cut:
+        # The first is the main one, the second reads back, the third looks.
+        return Cut() if number == 3 else chunk
+
+    async with relay(mosquitto.port, cut) as line, at_work(link(line.port, listener.base)) as bridge:
         await bridge.until(BrokerConnected)
-        line.cut()
         bridge.broker.look_for((listener.topic("front_door/lock"),))
+        await eventually(lambda: logged("read_back_failed"))
+        line.cut()
         await bridge.until(BrokerConnected, 2)
-        await asyncio.sleep(0.1)
-        assert line.connections == 3
+        await asyncio.sleep(0.3)
+        assert line.connections == 4
 
 
 async def test_fault_of_our_own(mosquitto: Mosquitto, listener: Ear) -> None:

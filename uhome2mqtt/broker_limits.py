@@ -93,7 +93,8 @@ class Limits:
         if problem is None or size < LARGE:
             return
         code = reason_code(problem.__cause__ or problem)
-        if code in WITHOUT_A_WORD and "timed out" not in str(problem):
+        # What has no cause is the bridge's own end of a connection, to silence or after standing still.
+        if code in WITHOUT_A_WORD and problem.__cause__ is not None:
             self._suspect = topic
         if code == PACKET_TOO_LARGE or before == self._suspect != "":
             self._largest, self._learned_at = size - 1, time.monotonic()

@@ -53,8 +53,7 @@ class Started:
 class BrokerConnected:
     """The broker accepted the connection.
 
-    `protocol` is `5` or `3.1.1`. `retained`: what it held of an earlier run, on the first connection of a
-    process only, else None.
+    `protocol`: `5` or `3.1.1`. `retained`: what it held of an earlier run, at a process's first connection, else None.
     """
 
     protocol: str
@@ -267,8 +266,7 @@ CloudEvent: TypeAlias = (
 )
 BrokerEvent: TypeAlias = BrokerConnected | BrokerDisconnected | BridgeHeard | MessageReceived
 RetainedEvent: TypeAlias = HomeAssistantStarted | ConfigCleared | StillHeld
-ProcessEvent: TypeAlias = Started | HealthMeasured | Tick | StopRequested
-Event: TypeAlias = CloudEvent | BrokerEvent | RetainedEvent | ProcessEvent
+Event: TypeAlias = CloudEvent | BrokerEvent | RetainedEvent | Started | HealthMeasured | Tick | StopRequested
 
 # --- effects ---
 
