@@ -11,7 +11,6 @@ import pytest
 from uhome2mqtt.engine import ConfigChanged, EngineConfig
 from uhome2mqtt.events import (
     Answer,
-    Asker,
     BridgeHeard,
     BrokerDisconnected,
     ConfigCleared,
@@ -21,7 +20,7 @@ from uhome2mqtt.events import (
     StopRequested,
     Tick,
 )
-from uhome2mqtt.model import Json
+from uhome2mqtt.model import Asker, Json
 
 from .driver import BACK, BASE, FRONT, TOPICS, Driver
 

@@ -6,9 +6,7 @@ import json
 from typing import Any
 
 from uhome2mqtt.engine import EngineConfig, Override
-from uhome2mqtt.events import AccountIdentified, Answer, Asker, Effect, UsersAnswered
-from uhome2mqtt.model import LockUser, UsersReply
-from uhome2mqtt.events import Answer, Effect, UsersAnswered
+from uhome2mqtt.events import AccountIdentified, Answer, Effect, UsersAnswered
 from uhome2mqtt.model import Asker, LockUser, UsersReply
 
 from .driver import BACK, FRONT, LAMP, TOPICS, Driver, running
