@@ -58,6 +58,7 @@ async def test_answers_out_of_order(
     assert (await client.post(GET)).status_code == 200
     journal = (await client.control("GET", "requests"))["requests"]
     assert [entry["outcome"] for entry in journal] == [f"fault {kind}", "ok"]
+    assert [entry["answered"] is None for entry in journal] == [True, False]
 
 
 @pytest.mark.parametrize("kind", ["status", "rate_limited"])

@@ -34,6 +34,16 @@ class World:
         self.cloud.happen(self.device(device_id), DeviceChange.model_validate(change))
 
 
+def test_history() -> None:
+    """What a device has ever reported or shown is remembered, in order."""
+    world = World("read_back_lag=5")
+    world.hand(FRONT, states={LOCK_STATE: "Unlocked"})
+    world.hand(FRONT, states={LOCK_STATE: "Locked"})
+    world.clock.advance(5.0)
+    found = [entry["states"][LOCK_STATE] for entry in world.cloud.house.history.since() if entry["device"] == FRONT]
+    assert found == ["Locked", "Unlocked", "Locked", "Unlocked", "Locked"]
+
+
 def test_a_bolt_takes_its_time() -> None:
     """A command changes the true state when the bolt has moved, not before."""
     world = World()

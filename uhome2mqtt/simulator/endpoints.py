@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,7 @@ async def token(request: Request) -> Response:
         devices=[],
         commands=[],
         outcome="pending",
+        answered=None,
     )
     if request.method == "GET" and not cloud.quirks.token_get:
         written["outcome"] = "http 405"
@@ -83,6 +85,8 @@ async def _exchange(
         return await break_answer(fault, request, reply_to, cloud.clock)
     reply = _bad_weather(cloud) or reply_to()
     written["outcome"] = _outcome(reply)
+    if not await request.is_disconnected():
+        written["answered"] = datetime.now(UTC).isoformat()
     return respond(reply)
 
 
@@ -141,6 +145,8 @@ def _facts(header: dict[str, Any], payload: Any) -> dict[str, Any]:
         "name": header.get("name"),
         "devices": [item.get("id") for item in items],
         "commands": [_without_code(item["command"]) for item in items if isinstance(item.get("command"), dict)],
+        # When the true answer left, if there was somebody to hear it.
+        "answered": None,
     }
 
 

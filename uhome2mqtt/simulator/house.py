@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from uhome2mqtt.simulator.device import BATTERY, HEALTH, LOCK_MODE, LOCK_STATE
+from uhome2mqtt.simulator.journal import Journal
 from uhome2mqtt.simulator.physics import effect, move_bolt, relocks
 from uhome2mqtt.simulator.vocabulary import Jam
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class House:
-    """Every device of the account; `changed` is told of each change that the cloud hears of."""
+    """Every device of the account; `changed` is told of each change that the cloud hears of.
+
+    `history`: all states of a device, each time that they have changed, or that Query shows others.
+    """
 
     def __init__(
         self, devices: Iterable[SimDevice], *, quirks: Quirks, clock: Clock, dice: Dice, changed: Changed
@@ -36,10 +40,14 @@ class House:
         self._relocks: dict[str, Timer] = {}
         self._serial = 0
         self._shown: dict[tuple[str, str], int] = {}
+        self.history = Journal()
+        for device in self.devices.values():
+            self._remember(device, device.visible)
 
     def add(self, device: SimDevice) -> None:
         """Take a device in, or one in place of another."""
         self.devices[device.id] = device
+        self._remember(device, device.visible)
         self._watch_bolt(device)
 
     def later(self, delay: float, action: Callable[[], object]) -> Timer:
@@ -104,6 +112,7 @@ class House:
         if states.keys() & {LOCK_STATE, LOCK_MODE}:
             self._watch_bolt(device)
         if changed and device.online and self.devices.get(device.id) is device:
+            self._remember(device, device.states)
             self._report(device, changed)
             self._changed(device, frozenset(changed))
 
@@ -134,6 +143,10 @@ class House:
             if serial > self._shown.get((device.id, key), 0) and not self._sticks(device, key, value):
                 self._shown[device.id, key] = serial
                 device.visible[key] = value
+        self._remember(device, device.visible)
+
+    def _remember(self, device: SimDevice, states: States) -> None:
+        self.history.add(device=device.id, states=dict(states))
 
     def _sticks(self, device: SimDevice, key: str, value: object) -> bool:
         best = device.visible.get(key)
