@@ -13,7 +13,7 @@ from typing import Any
 import aiomqtt
 
 from tests.support.account import BACK, COFFEE, DINING, FRONT, GARAGE, HALL
-from tests.support.ear import properties
+from tests.support.ear import Heard, properties
 from uhome2mqtt.simulator.dice import Dice
 from uhome2mqtt.tasks import cancelled
 
@@ -32,6 +32,12 @@ class Target:
     device: str
 
 
+WORDS = {"lock": ("UNLOCK", "LOCK"), "switch": ("ON", "OFF")}
+"""What is commanded in turn, so that an old command differs from the newest."""
+LEVELS = 100
+STRIDE = 37
+"""From one brightness to the next; all of them come before one comes again."""
+
 TARGETS = (
     Target(level="front_door", key="lock", device=FRONT),
     Target(level="back_door", key="lock", device=BACK),
@@ -44,12 +50,17 @@ TARGETS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One command as the owner gave it; `wire`: what the cloud has to get, `since`: how much was heard by then."""
+    """One command as the owner gave it; `wire`: what the cloud has to get, `since`: how much was heard by then.
 
+    Without a transaction it is a plain text, `said`, which may arrive at any time.
+    """
+
+    number: int
     target: Target
     word: str
+    said: str
     wire: dict[str, Any]
-    transaction: str
+    transaction: str | None
     sent_at: float
     since: int
 
@@ -81,24 +92,16 @@ class Owner:
         ear = self.scene.stage.ear
         if not free or not ear.connected.is_set():
             return
-        target, number = self.dice.pick(free), len(self.asked)
-        word, wire = self._wish(target)
-        # With a dash: four digits in a row would be masked like a keypad code.
-        asked = Asked(
-            target=target,
-            word=word,
-            wire=wire,
-            transaction=f"o-{number // 100}-{number % 100}",
-            sent_at=time.time(),
-            since=ear.now,
-        )
+        asked = self._wish(self.dice.pick(free), plain=self.dice.chance(0.5))
         self.asked.append(asked)
-        wish: dict[str, Any] = {"value": word, "transaction": asked.transaction}
-        if self.scene.speed == 1:  # else the bridge's clock is far ahead
-            wish["sent_at"] = asked.sent_at
-        options = {"properties": properties(MessageExpiryInterval=MAX_AGE)}
+        payload, options = asked.said, {}
+        if asked.transaction is not None:
+            wish: dict[str, Any] = {"value": asked.word, "transaction": asked.transaction}
+            if self.scene.speed == 1:  # else the bridge's clock is far ahead
+                wish["sent_at"] = asked.sent_at
+            payload, options = json.dumps(wish), {"properties": properties(MessageExpiryInterval=MAX_AGE)}
         with suppress(aiomqtt.MqttError, TimeoutError):
-            await ear.say(f"{target.level}/{target.key}/set", json.dumps(wish), **options)
+            await ear.say(f"{asked.target.level}/{asked.target.key}/set", payload, **options)
 
     def awaits(self, target: Target) -> bool:
         """Tell whether the last command to something may still have an effect, or has no outcome yet."""
@@ -111,18 +114,51 @@ class Owner:
 
     def results(self, asked: Asked) -> list[dict[str, Any]]:
         """Give all that was heard of a command."""
-        heard = self.scene.stage.ear.documents(f"{asked.target.level}/result", asked.since)
-        return [result for result in heard if result["transaction"] == asked.transaction]
+        return [result for _, result in self.heard_of(asked)]
 
-    def _wish(self, target: Target) -> tuple[str, dict[str, Any]]:
-        if target.key == "lock":
-            word = self.dice.pick(["LOCK", "UNLOCK"])
-            return word, {"capability": "st.lock", "name": word.lower()}
-        if target.key == "switch":
-            word = self.dice.pick(["ON", "OFF"])
-            return word, {"capability": "st.switch", "name": word.lower()}
-        level = self.dice.pick(list(range(1, 101)))
-        return str(level), {"capability": "st.switchLevel", "name": "setLevel", "arguments": {"level": level}}
+    def heard_of(self, asked: Asked) -> list[tuple[Heard, dict[str, Any]]]:
+        """Give all that was heard of a command, with the messages that told it."""
+        ear = self.scene.stage.ear
+        again = (later for later in self.asked[asked.number + 1 :] if later.target == asked.target)
+        # A plain command is known by its spelling, until there is another that is spelt so.
+        until = next((later.since for later in again if later.said == asked.said), None)
+        topic = ear.topic(f"{asked.target.level}/result")
+        heard = [(one, json.loads(one.payload)) for one in ear.heard[asked.since : until] if one.topic == topic]
+        said = asked.said if asked.transaction is None else asked.word
+        return [
+            (one, result)
+            for one, result in heard
+            if result["transaction"] == asked.transaction and result["payload"] == said
+        ]
+
+    def _wish(self, target: Target, *, plain: bool) -> Asked:
+        """Think of a command that differs from the last ones, on its way here and on its way to the cloud."""
+        number, count = len(self.asked), sum(asked.target == target for asked in self.asked)
+        words = WORDS.get(target.key)
+        level = 1 + STRIDE * count % LEVELS
+        word = str(level) if words is None else words[count % len(words)]
+        wire: dict[str, Any] = {"capability": f"st.{target.key}", "name": word.lower()}
+        if words is None:
+            wire = {"capability": "st.switchLevel", "name": "setLevel", "arguments": {"level": level}}
+        # With a dash: four digits in a row would be masked like a keypad code.
+        transaction = None if plain else f"o-{number // 100}-{number % 100}"
+        alike = sum(asked.target == target and asked.word == word and asked.transaction is None for asked in self.asked)
+        said = spelled(word, alike) if plain else transaction or ""
+        return Asked(
+            number=number,
+            target=target,
+            word=word,
+            said=said,
+            wire=wire,
+            transaction=transaction,
+            sent_at=time.time(),
+            since=self.scene.stage.ear.now,
+        )
+
+
+def spelled(word: str, number: int) -> str:
+    """Spell a word in one of its ways, of which the bridge takes each: `LOCK`, `lOCK`, `LoCK` …."""
+    return "".join(letter.lower() if number >> place & 1 else letter for place, letter in enumerate(word))
 
 
 @dataclass(slots=True, kw_only=True)

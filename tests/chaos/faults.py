@@ -131,22 +131,24 @@ async def disk_slow(scene: Scene, owner: Owner, dice: Dice) -> None:
     """Let every write take long, while the login is renewed and a device gets another name."""
     sign = scene.shim / "slow-disk"
     sign.write_text(f"{dice.between((0.2, 1.5)):.2f}")
-    for name in (f"Coffee {dice.number(2, 99)}", None):
-        await rename(scene, "coffee_machine", name)
-        revoke_access(scene)
-        await owner.command()
-        await asyncio.sleep(dice.between((2.0, 4.0)))
-    sign.unlink()
+    with scene.hindrance():
+        for name in (f"Coffee {dice.number(2, 99)}", None):
+            await rename(scene, "coffee_machine", name)
+            revoke_access(scene)
+            await owner.command()
+            await asyncio.sleep(dice.between((2.0, 4.0)))
+        sign.unlink()
 
 
 async def flooded(scene: Scene, _owner: Owner, dice: Dice) -> None:
     """Flood the bridge with notifications."""
-    await flood(scene, dice, dice.number(2_000, 4_000))
+    with scene.hindrance():
+        await flood(scene, dice, dice.number(2_000, 4_000))
 
 
 async def memory(scene: Scene, _owner: Owner, dice: Dice) -> None:
     """Flood the bridge while it gets next to no memory; it may end for that, and is then started again."""
-    with scene.outage():
+    with scene.outage(), scene.hindrance():
         scene.limit(resource.RLIMIT_AS, scene.address_space() + ROOM)
         await flood(scene, dice, 3_000, large=True)
         # For a process that ends to be seen as ended.
@@ -171,9 +173,10 @@ async def clock(scene: Scene, _owner: Owner, dice: Dice) -> None:
 
 async def stopped(scene: Scene, _owner: Owner, dice: Dice) -> None:
     """Let the process stand still, as a machine does that sleeps."""
-    scene.bridge.send(signal.SIGSTOP)
-    await asyncio.sleep(dice.between(scene.pause))
-    scene.bridge.send(signal.SIGCONT)
+    with scene.hindrance():
+        scene.bridge.send(signal.SIGSTOP)
+        await asyncio.sleep(dice.between(scene.pause))
+        scene.bridge.send(signal.SIGCONT)
 
 
 async def killed(scene: Scene, _owner: Owner, dice: Dice) -> None:

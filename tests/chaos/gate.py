@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -40,12 +41,13 @@ class Link:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Gate:
-    """Carries the connections of one port to another."""
+    """Carries the connections of one port to another; `turns`: since when it has been how, in seconds since 1970."""
 
     target: int
     port: int = field(default_factory=free_port)
     way: Way = Way.OPEN
     delay: float = 0.0
+    turns: list[tuple[float, Way]] = field(default_factory=list)
     _links: set[Link] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _server: asyncio.Server | None = None
@@ -53,12 +55,21 @@ class Gate:
     async def turn(self, way: Way, delay: float = 0.0) -> None:
         """Change what becomes of the bytes from now on."""
         self.way, self.delay = way, delay
+        self.turns.append((time.time(), way))
         if way in {Way.REFUSED, Way.RESET}:
             self._tear()
         if way is Way.REFUSED:
             self._close()
         elif self._server is None:
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+
+    def spoiled(self, begin: float, end: float) -> bool:
+        """Tell whether it was anything but open at a moment between two."""
+        ends = [at for at, _ in self.turns[1:]] + [end]
+        return any(
+            way is not Way.OPEN and at <= end and over >= begin
+            for (at, way), over in zip(self.turns, ends, strict=True)
+        )
 
     async def aclose(self) -> None:
         """Let nobody in any more, and hang up on everybody."""

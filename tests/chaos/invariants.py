@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import aiomqtt
 import httpx
 
-from .actors import Asked, Household
+from .actors import Household
+from .claims import Claims
+from .orders import Orders
 from .scene import Scene, Use
 from .truth import differences
 
@@ -29,35 +30,14 @@ KEPT_WITHIN = 75.0
 """Seconds after which what is to outlive the process is on disk: writing is tried again every minute."""
 BACK_WITHIN = 60.0
 """Seconds after which a process uses no more than before: kept connections are given up after 20."""
-AGAIN = 0.9
-"""Seconds: the one repetition of a request that failed comes a second later."""
 MORE = Use(descriptors=10, threads=8, resident=48 * 1024 * 1024)
 """What a process may use beyond what it used when all was well for the first time."""
 SETTLING = 0.5
 """Seconds."""
-AT_DEATH = 1.0
-"""Seconds for what had left already when the bridge was killed."""
 
 FORGED = 1
 """The level of the garage's battery that only forged notifications tell."""
 FINAL = ("confirmed", "unconfirmed", "rejected", "failed", "refused", "superseded")
-HARMLESS = {"INVALID_TOKEN"}
-"""Outcomes in the cloud's journal of requests that were not executed, and are sent once more with another token."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """One command as it reached the cloud."""
-
-    device: str
-    command: Mapping[str, Any]
-    at: float
-
-    def fits(self, asked: Asked) -> bool:
-        wire, got = asked.wire, self.command
-        same = all(got.get(name) == wire.get(name) for name in ("capability", "name"))
-        arguments = (got.get("arguments") or {}) == wire.get("arguments", {})
-        return self.device == asked.target.device and same and arguments
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,10 +47,13 @@ class Invariants:
     scene: Scene
     home: Household
     usual: Use | None = None
-    _sequence: int = 0
+    orders: Orders = field(init=False)
+    claims: Claims = field(init=False)
     _checked: int = 0
-    _judged: int = 0
-    _sent: list[Sent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.orders = Orders(scene=self.scene, owner=self.home.owner)
+        self.claims = Claims(scene=self.scene, owner=self.home.owner)
 
     async def back(self) -> None:
         """Expect the bridge to be online, and the cloud for it."""
@@ -88,8 +71,12 @@ class Invariants:
         await asyncio.sleep(SETTLING)
         await none_within(QUIET_WITHIN, self._under_way)
         await none_within(TRUE_WITHIN + 2 * await self._poll_interval(), self._untrue)
+        true_at = time.time()
         await none_within(KEPT_WITHIN, self._forgotten)
-        self._commands()
+        self.orders.hold()
+        lies = self.claims.lies()
+        assert not lies, f"{len(lies)} lies: {'; '.join(lies[:5])}"
+        self.claims.settled.append(true_at)
         self._log(starved=starved)
         forged = str(FORGED * 20)
         assert forged not in self.scene.stage.ear.payloads("garage/battery"), "a forged notification was believed"
@@ -126,54 +113,6 @@ class Invariants:
             for name, more in grown.items()
             if more > getattr(MORE, name)
         ]
-
-    def _commands(self) -> None:
-        """Hold what the cloud got, and what was said of it, against what the owner asked."""
-        owner = self.home.owner
-        self._collect()
-        got: defaultdict[str, list[Sent]] = defaultdict(list)
-        for sent in self._sent:
-            fitting = [asked for asked in owner.asked if sent.fits(asked) and asked.sent_at <= sent.at]
-            assert fitting, f"nobody asked for {sent}"
-            last = fitting[-1]
-            late = sent.at - last.over_at
-            assert late <= 0, f"{sent} reached the cloud {late:.1f} s after the end of {last}"
-            self._not_from_the_dead(sent, last)
-            got[last.transaction].append(sent)
-        for asked in owner.asked[self._judged :]:
-            self._outcome(asked, got[asked.transaction])
-        self._judged = len(owner.asked)
-        self._sent.clear()
-
-    def _collect(self) -> None:
-        """Read the cloud's journal on from where it was read before."""
-        for entry in self.scene.stage.account.cloud.requests.since(self._sequence):
-            self._sequence = entry["sequence"]
-            if entry["name"] == "Command" and entry["outcome"] not in HARMLESS:
-                at = datetime.fromisoformat(entry["time"]).timestamp()
-                pairs = zip(entry["devices"], entry["commands"], strict=True)
-                self._sent += [Sent(device=device, command=command, at=at) for device, command in pairs]
-
-    def _not_from_the_dead(self, sent: Sent, asked: Asked) -> None:
-        """Expect that a new run sends nothing that was asked of an earlier one."""
-        for death in self.scene.deaths:
-            revived = asked.sent_at < death and sent.at > death + AT_DEATH
-            assert not revived, f"{sent} was asked for before the bridge was killed, and sent after it"
-
-    def _outcome(self, asked: Asked, got: list[Sent]) -> None:
-        finals, heard = self.home.owner.finals(asked), self.home.owner.results(asked)
-        # What was on its way when a connection was lost may be told again: its id says that it is the same.
-        assert len({final["id"] for final in finals}) <= 1, f"{asked} has the outcomes {finals}"
-        assert len(got) <= 2, f"{asked} was sent {len(got)} times"
-        assert len(got) < 2 or got[1].at - got[0].at >= AGAIN / self.scene.speed, (
-            f"{asked} was sent twice at once: {got}"
-        )
-        refused = finals and finals[0]["event_type"] == "refused"
-        assert not (refused and got), f"{asked} was refused, and sent: {finals} {got}"
-        excused = any(asked.sent_at <= end for _, end in self.scene.outages) or any(
-            asked.sent_at <= death for death in self.scene.deaths
-        )
-        assert finals or excused or not (heard or got), f"{asked} has no outcome; heard {heard}, sent {got}"
 
     def _log(self, *, starved: bool) -> None:
         """Expect of the log that each command that was received has ended once, and that nothing is wrong with us."""

@@ -51,6 +51,8 @@ class Scene:
     """Times are seconds since 1970: those of the machine, whatever the bridge takes for the time.
 
     `outages`: when what the bridge published may not have been heard. `deaths`: when it was killed, or ended.
+    `hindered`: when the process may have been too busy to take an answer. `timeout`: seconds that it waits for one.
+    `saved`: when the broker saved last. `restored`: when it was killed, and when it had saved what it came back with.
     `runs`: where in its log each run begins. `clock`: whether its clock can jump. `speed`: how many of its seconds pass
     in one of ours. `revoked`: when its access token was revoked last.
     """
@@ -62,9 +64,13 @@ class Scene:
     web: int
     clock: bool
     speed: int = 1
+    timeout: float = 0.0
     pause: tuple[float, float] = PAUSE
     outages: list[tuple[float, float]] = field(default_factory=list)
     deaths: list[float] = field(default_factory=list)
+    hindered: list[tuple[float, float]] = field(default_factory=list)
+    saved: float = 0.0
+    restored: list[tuple[float, float]] = field(default_factory=list)
     revoked: float = 0.0
     runs: list[int] = field(default_factory=list)
 
@@ -91,6 +97,10 @@ class Scene:
 
     async def broker(self, rules: str = "open", how: signal.Signals = signal.SIGTERM, pause: float = 0.0) -> None:
         """End the broker and start it again, with other rules."""
+        if how is signal.SIGKILL:
+            self.restored.append((time.time(), self.saved))
+        else:
+            self.saved = time.time()
         await asyncio.to_thread(self.stage.broker.end, how)
         await asyncio.sleep(pause)
         port = self.stage.broker.port
@@ -109,11 +119,14 @@ class Scene:
     @contextmanager
     def outage(self) -> Iterator[None]:
         """Take note that what is published meanwhile may be lost."""
-        began = time.time()
-        try:
+        with _noted(self.outages):
             yield
-        finally:
-            self.outages.append((began, time.time()))
+
+    @contextmanager
+    def hindrance(self) -> Iterator[None]:
+        """Take note that the process may not get to anything meanwhile."""
+        with _noted(self.hindered):
+            yield
 
     def use(self) -> Use:
         """Say what the bridge's process uses."""
@@ -181,6 +194,15 @@ class Scene:
         }
 
 
+@contextmanager
+def _noted(spans: list[tuple[float, float]]) -> Iterator[None]:
+    began = time.time()
+    try:
+        yield
+    finally:
+        spans.append((began, time.time()))
+
+
 def faketime() -> Path:
     """Find the library that gives one process another clock; it has to be there."""
     found = [path for pattern in FAKETIME for path in Path("/").glob(pattern)]
@@ -246,7 +268,14 @@ async def scene(
             web = free_port()
             bridge = stage.bridge(**document(broker, cloud, web, changes))
             prepared = Scene(
-                stage=stage, broker_gate=broker, cloud_gate=cloud, bridge=bridge, web=web, clock=clock, speed=speed
+                stage=stage,
+                broker_gate=broker,
+                cloud_gate=cloud,
+                bridge=bridge,
+                web=web,
+                clock=clock,
+                speed=speed,
+                timeout=changes["uhome"]["timeout"] / speed,
             )
             try:
                 await prepared.start()

@@ -35,7 +35,12 @@ def level(device: SimDevice) -> str:
 def keys(device: SimDevice) -> dict[str, Any]:
     """Give what each key of a device has to be, as a JSON value."""
     states = {name: value for name, value in device.visible.items() if name not in device.hidden}
-    found: dict[str, Any] = {"connectivity": "online", "stale": "OFF", "last_reported": ANY}
+    return {"connectivity": "online", "stale": "OFF", "last_reported": ANY, **told(states)}
+
+
+def told(states: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the keys of a device say when it reports these states."""
+    found: dict[str, Any] = {}
     if "st.lock.lockState" in states:
         found["lock"] = LOCKS[str(states["st.lock.lockState"])]
         charge = int(str(states["st.batteryLevel.level"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -35,13 +36,14 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """One message as it arrived."""
+    """One message as it arrived, `at`: in seconds since 1970."""
 
     topic: str
     payload: str
     retained: bool
     qos: int
     correlation: bytes | None
+    at: float
 
 
 class Ear:
@@ -172,4 +174,5 @@ def _heard(message: aiomqtt.Message) -> Heard:
         retained=message.retain,
         qos=message.qos,
         correlation=getattr(message.properties, "CorrelationData", None),
+        at=time.time(),
     )
