@@ -18,7 +18,8 @@ from uhome2mqtt.simulator.dice import Dice
 from .actors import Owner
 from .flood import flood
 from .gate import Way
-from .scene import KEEPALIVE, Scene
+from .leftovers import leave_behind
+from .scene import KEEPALIVE, MAX_AGE, Scene
 
 Fault = Callable[[Scene, Owner, Dice], Awaitable[None]]
 
@@ -26,6 +27,12 @@ SHORT = (3.0, 8.0)
 """Seconds."""
 SILENT = (2.5 * KEEPALIVE, 3.5 * KEEPALIVE)
 """Seconds, longer than either end of a connection waits for a sign of life."""
+HELD = (4.0, 14.0)
+"""Seconds for which what is on the way to the broker is kept; a connection that says nothing is given up meanwhile."""
+OVERDUE = (MAX_AGE + 5.0, MAX_AGE + 8.0)
+"""Seconds after which no request with a command may arrive any more."""
+OLD = "3.1.1"
+"""The version of MQTT that tells of no refusal."""
 ROOM = 6 * 1024 * 1024
 """Bytes of address space that a process is left: a new thread has to fit, ten thousand notifications do not."""
 JUMPS = (3_600, -3_600, 20, -86_400 * 3, 86_400 * 400)
@@ -43,7 +50,8 @@ async def broker_restarted(scene: Scene, _owner: Owner, dice: Dice) -> None:
 
 
 async def broker_killed(scene: Scene, _owner: Owner, dice: Dice) -> None:
-    """Kill the broker, which comes back with what it had kept when it was last stopped."""
+    """Kill the broker, which comes back with what it had saved, some of which has been cleared since."""
+    await leave_behind(scene, dice)
     with scene.outage():
         await scene.broker(how=signal.SIGKILL, pause=dice.between((0.0, 4.0)))
 
@@ -54,6 +62,11 @@ async def broker_mutes(scene: Scene, _owner: Owner, dice: Dice) -> None:
         scene.mute(mute=True)
         await asyncio.sleep(dice.between((6.0, 10.0)))
         scene.mute(mute=False)
+        if scene.protocol == OLD:
+            # It cannot hear of a refusal; what is retained is true once it has said everything again.
+            await asyncio.sleep(1)
+            with suppress(aiomqtt.MqttError, TimeoutError):
+                await scene.stage.ear.say("ha/status", "online")
 
 
 async def broker_deafens(scene: Scene, _owner: Owner, dice: Dice) -> None:
@@ -188,6 +201,16 @@ async def killed(scene: Scene, _owner: Owner, dice: Dice) -> None:
         await scene.start()
 
 
+async def ended(scene: Scene, owner: Owner, dice: Dice) -> None:
+    """End the bridge with SIGTERM while a command is under way, which it has to tell of, and start it again."""
+    await asyncio.sleep(dice.between((0.0, 2.0)))
+    await owner.command()
+    await asyncio.sleep(dice.between((0.0, 0.5)))
+    await scene.end()
+    await asyncio.sleep(dice.between((0.0, 3.0)))
+    await scene.start()
+
+
 def revoke_access(scene: Scene) -> None:
     """End the access token that the bridge has, unless it is a young one."""
     if time.time() < scene.revoked + YOUNG:
@@ -216,6 +239,7 @@ FAULTS: Mapping[str, Fault] = {
     "broker_half_open": partial(broker_way, way=Way.HALF_OPEN, last=SILENT),
     "broker_reset": partial(broker_way, way=Way.RESET),
     "broker_slow": partial(broker_way, way=Way.SLOW),
+    "broker_late": partial(broker_way, way=Way.LATE, last=HELD),
     "broker_refuses_subscriptions": broker_deafens,
     "broker_refuses_publishes": broker_mutes,
     "cloud_500": partial(cloud_answers, kind="gateway_500"),
@@ -225,6 +249,7 @@ FAULTS: Mapping[str, Fault] = {
     "cloud_refused": partial(cloud_way, way=Way.REFUSED),
     "cloud_reset": partial(cloud_way, way=Way.RESET),
     "cloud_slow": partial(cloud_way, way=Way.SLOW),
+    "cloud_late": partial(cloud_way, way=Way.LATE, last=OVERDUE),
     "no_names": no_names,
     "token_revoked": token_revoked,
     "login_revoked": login_revoked,
@@ -234,5 +259,6 @@ FAULTS: Mapping[str, Fault] = {
     "clock": clock,
     "stop": stopped,
     "kill": killed,
+    "ended": ended,
     "memory": memory,
 }

@@ -29,6 +29,11 @@ class Way(StrEnum):
     """Who is connected, or connects, is reset."""
     SLOW = "slow"
     """Every piece is late by `delay`."""
+    LATE = "late"
+    """Every piece is on its way until `delay` after the next turn, and arrives even if its sender has closed since.
+
+    A sender who resets takes it back: what has not been sent, nobody sends again.
+    """
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -37,6 +42,14 @@ class Link:
 
     ends: list[asyncio.StreamWriter]
     lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Some bytes, none at the end of a direction; `late`: by how much after the way has changed, if it was late."""
+
+    content: bytes = b""
+    late: float | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -51,11 +64,16 @@ class Gate:
     _links: set[Link] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _server: asyncio.Server | None = None
+    _passes: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def turn(self, way: Way, delay: float = 0.0) -> None:
         """Change what becomes of the bytes from now on."""
         self.way, self.delay = way, delay
         self.turns.append((time.time(), way))
+        if way is Way.LATE:
+            self._passes.clear()
+        else:
+            self._passes.set()
         if way in {Way.REFUSED, Way.RESET}:
             self._tear()
         if way is Way.REFUSED:
@@ -120,17 +138,35 @@ class Gate:
         self, link: Link, reader: asyncio.StreamReader, own: asyncio.StreamWriter, other: asyncio.StreamWriter
     ) -> None:
         """Carry one direction to its end, of which the other side hears unless the link is lost."""
-        with suppress(OSError):
+        pieces: asyncio.Queue[Piece] = asyncio.Queue()
+        delivery = asyncio.create_task(self._deliver(link, pieces, other))
+        try:
             while chunk := await reader.read(CHUNK):
+                late = self.delay if self.way is Way.LATE else None
                 if self.way is Way.SLOW:
                     await asyncio.sleep(self.delay)
                 link.lost |= self.way is Way.HALF_OPEN
-                if not link.lost:
-                    other.write(chunk)
-                    await other.drain()
+                pieces.put_nowait(Piece(content=chunk, late=late))
+            pieces.put_nowait(Piece())
+            await delivery
+        except OSError:
+            if not link.lost:
+                _reset(other)
+        finally:
+            await cancelled([delivery])
         own.close()
         if not link.lost and self.way is not Way.HALF_OPEN:
             other.close()
+
+    async def _deliver(self, link: Link, pieces: asyncio.Queue[Piece], other: asyncio.StreamWriter) -> None:
+        """Hand over piece by piece, in order; those that are late once the way has changed."""
+        while (piece := await pieces.get()).content:
+            if piece.late is not None and not self._passes.is_set():
+                await self._passes.wait()
+                await asyncio.sleep(piece.late)
+            if not link.lost:
+                other.write(piece.content)
+                await other.drain()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

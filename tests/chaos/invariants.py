@@ -35,6 +35,9 @@ MORE = Use(descriptors=10, threads=8, resident=48 * 1024 * 1024)
 SETTLING = 0.5
 """Seconds."""
 
+ARRIVED_WITHIN = 3.0
+"""Seconds after which a command has come in, or never will."""
+
 FORGED = 1
 """The level of the garage's battery that only forged notifications tell."""
 FINAL = ("confirmed", "unconfirmed", "rejected", "failed", "refused", "superseded")
@@ -70,6 +73,7 @@ class Invariants:
         # For what was said last to arrive.
         await asyncio.sleep(SETTLING)
         await none_within(QUIET_WITHIN, self._under_way)
+        await self.scene.stage.ear.settle()
         await none_within(TRUE_WITHIN + 2 * await self._poll_interval(), self._untrue)
         true_at = time.time()
         await none_within(KEPT_WITHIN, self._forgotten)
@@ -87,7 +91,9 @@ class Invariants:
     async def _under_way(self) -> list[str]:
         metrics = await self.scene.metrics()
         counts = {name: metrics[name] for name in ("uhome2mqtt_commands_pending", "uhome2mqtt_broker_outbox_messages")}
-        return [f"{name} is {count:.0f}" for name, count in counts.items() if count]
+        owner, now = self.home.owner, time.time()
+        given = [one for one in owner.asked if now < one.sent_at + ARRIVED_WITHIN and not owner.finals(one)]
+        return [f"{name} is {count:.0f}" for name, count in counts.items() if count] + list(map(str, given))
 
     async def _poll_interval(self) -> float:
         return (await self.scene.metrics())["uhome2mqtt_poll_interval_seconds"]
@@ -117,10 +123,11 @@ class Invariants:
     def _log(self, *, starved: bool) -> None:
         """Expect of the log that each command that was received has ended once, and that nothing is wrong with us."""
         lines = self.scene.bridge.err[self._checked :]
-        first = [run - self._checked for run in self.scene.runs if run > self._checked]
-        self._checked = len(self.scene.bridge.err)
+        before, self._checked = self._checked, len(self.scene.bridge.err)
+        first = [run - before for run in self.scene.runs if run > before]
         for begin, end in zip([0, *first], [*first, len(lines)], strict=True):
-            self._run(lines[begin:end], killed=end != len(lines), starved=starved)
+            killed = end != len(lines) and before + end not in self.scene.orderly
+            self._run(lines[begin:end], killed=killed, starved=starved)
 
     def _run(self, lines: list[str], *, killed: bool, starved: bool) -> None:
         ended: Counter[str] = Counter()

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from tests.support.ear import client
 from tests.support.mosquitto import Mosquitto, refusing
-from tests.support.patience import free_port
+from tests.support.patience import eventually, free_port
 from tests.support.process import Bridge
 from tests.support.push import PATH, reachable
 from tests.support.scraped import OPENMETRICS, Scraped
@@ -51,6 +51,7 @@ class Scene:
     """Times are seconds since 1970: those of the machine, whatever the bridge takes for the time.
 
     `outages`: when what the bridge published may not have been heard. `deaths`: when it was killed, or ended.
+    `ends`: when it had ended because it was told to. `orderly`: where in its log the runs after those begin.
     `hindered`: when the process may have been too busy to take an answer. `timeout`: seconds that it waits for one.
     `saved`: when the broker saved last. `restored`: when it was killed, and when it had saved what it came back with.
     `runs`: where in its log each run begins. `clock`: whether its clock can jump. `speed`: how many of its seconds pass
@@ -65,9 +66,12 @@ class Scene:
     clock: bool
     speed: int = 1
     timeout: float = 0.0
+    protocol: str = "auto"
     pause: tuple[float, float] = PAUSE
     outages: list[tuple[float, float]] = field(default_factory=list)
     deaths: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    orderly: set[int] = field(default_factory=set)
     hindered: list[tuple[float, float]] = field(default_factory=list)
     saved: float = 0.0
     restored: list[tuple[float, float]] = field(default_factory=list)
@@ -94,6 +98,21 @@ class Scene:
         """End the bridge as a power cut would."""
         await self.bridge.stop(signal.SIGKILL)
         self.deaths.append(time.time())
+
+    async def end(self) -> None:
+        """End the bridge as a system does that is shut down."""
+        code = await self.bridge.stop()
+        self.ends.append(time.time())
+        self.orderly.add(len(self.bridge.err))
+        assert code == 0, f"the bridge has ended with {code}"
+
+    async def save(self) -> None:
+        """Have the broker write down what it retains now."""
+        kept = self.stage.directory / "mosquitto.db"
+        before = kept.stat().st_mtime_ns if kept.exists() else 0
+        self.stage.broker.send(signal.SIGUSR1)
+        await eventually(lambda: kept.exists() and kept.stat().st_mtime_ns != before)
+        self.saved = time.time()
 
     async def broker(self, rules: str = "open", how: signal.Signals = signal.SIGTERM, pause: float = 0.0) -> None:
         """End the broker and start it again, with other rules."""
@@ -276,6 +295,7 @@ async def scene(
                 clock=clock,
                 speed=speed,
                 timeout=changes["uhome"]["timeout"] / speed,
+                protocol=changes["mqtt"].get("protocol", "auto"),
             )
             try:
                 await prepared.start()

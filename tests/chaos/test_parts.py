@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -122,6 +125,45 @@ async def test_torn(way: Way) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
         assert await ping(reader, writer) == b"ping"
         writer.close()
+
+
+@pytest.mark.parametrize("end", ["closed", "reset"])
+async def test_late(end: str) -> None:
+    """What was sent through a late gate arrives when it is open, unless its sender has reset the connection."""
+    arrived = asyncio.Event()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1024):
+            arrived.set()
+        writer.close()
+
+    port = free_port()
+    async with await asyncio.start_server(hear, "127.0.0.1", port), gate(port) as opened:
+        await opened.turn(Way.LATE, delay=0.1)
+        _, writer = await asyncio.open_connection("127.0.0.1", opened.port)
+        writer.write(b"late")
+        await asyncio.sleep(0.1)
+        if end == "reset":
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+        await asyncio.sleep(0.1)
+        assert not arrived.is_set()
+        await opened.turn(Way.OPEN)
+        await asyncio.sleep(0.3)
+        assert arrived.is_set() == (end == "closed")
+
+
+async def test_spoiled() -> None:
+    """A gate knows when it was not open."""
+    async with echoed() as opened:
+        begin = time.time()
+        assert not opened.spoiled(begin - 1.0, begin)
+        await opened.turn(Way.SLOW, delay=0.1)
+        await opened.turn(Way.OPEN)
+        end = time.time()
+        assert opened.spoiled(begin, end)
+        assert opened.spoiled(begin, end + 1.0)
+        assert not opened.spoiled(end, end + 1.0)
 
 
 async def test_slow() -> None:

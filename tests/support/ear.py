@@ -86,9 +86,9 @@ class Ear:
         except TimeoutError:
             heard = self.payloads(topic, since)
             raise AssertionError(f"{topic}: {len(heard)} heard, the last of them {heard[-20:]}") from None
-        await self._settle()
+        await self.settle()
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         """Let what was published in the same moment arrive as well: a marker behind it comes back."""
         if self._client is None or not self.connected.is_set():
             return
