@@ -92,7 +92,7 @@ class Owner:
         ear = self.scene.stage.ear
         if not free or not ear.connected.is_set():
             return
-        asked = self._wish(self.dice.pick(free), plain=self.dice.chance(0.5))
+        asked = self.wish(self.dice.pick(free), plain=self.dice.chance(0.5))
         self.asked.append(asked)
         payload, options = asked.said, {}
         if asked.transaction is not None:
@@ -131,7 +131,7 @@ class Owner:
             if result["transaction"] == asked.transaction and result["payload"] == said
         ]
 
-    def _wish(self, target: Target, *, plain: bool) -> Asked:
+    def wish(self, target: Target, *, plain: bool) -> Asked:
         """Think of a command that differs from the last ones, on its way here and on its way to the cloud."""
         number, count = len(self.asked), sum(asked.target == target for asked in self.asked)
         words = WORDS.get(target.key)
