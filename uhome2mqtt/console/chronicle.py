@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -36,10 +35,14 @@ class _Entry:
 
 @dataclass(slots=True, kw_only=True)
 class _Course:
-    """What is remembered of one device; `standing`: what keys in `TELLING` show, `since` when where that is known."""
+    """What is remembered of one device; `standing`: what keys in `TELLING` show, `since` when where that is known.
 
-    entries: deque[_Entry] = field(default_factory=deque)
-    report: dict[str, Json] | None = None
+    `report`: the last one, how it came and when. There may be ten thousand of these, and they mostly have one or two
+    entries: an empty deque is larger than all that.
+    """
+
+    entries: list[_Entry] = field(default_factory=list)
+    report: tuple[Report, Source, Now] | None = None
     outcome: Mapping[str, Json] | None = None
     standing: dict[str, str] = field(default_factory=dict)
     since: dict[str, Json] = field(default_factory=dict)
@@ -54,13 +57,8 @@ class Chronicle:
 
     def reported(self, report: Report, source: Source, changes: Mapping[str, str], now: Now) -> None:
         """Take a report in, and what it changed: keys with their payloads."""
-        course = self._course(report.device_id)
-        error: Json = None
-        if report.error is not None:
-            error = {"code": report.error.code, "message": report.error.message}
-        states: dict[str, Json] = {str(name): value for name, value in report.states.items()}
-        course.report = {"at": now.stamp, "source": str(source), "states": states, "error": error}
-        told = _told(changes)
+        course, told = self._course(report.device_id), _told(changes)
+        course.report = report, source, now
         shown: dict[str, Json] = {"what": "report", "source": str(source), "states": told}
         if report.error is not None:
             shown["error"] = report.error.code
@@ -102,7 +100,14 @@ class Chronicle:
     def report(self, device_id: str) -> dict[str, Json] | None:
         """Give the last report of a device in the cloud's own words."""
         course = self._courses.get(device_id)
-        return None if course is None else course.report
+        if course is None or course.report is None:
+            return None
+        report, source, at = course.report
+        states: dict[str, Json] = {str(name): value for name, value in report.states.items()}
+        error: Json = None
+        if report.error is not None:
+            error = {"code": report.error.code, "message": report.error.message}
+        return {"at": at.stamp, "source": str(source), "states": states, "error": error}
 
     def timeline(self, device_id: str, now: Now) -> list[Json]:
         """Give what is remembered of a device, the oldest first."""
@@ -113,7 +118,9 @@ class Chronicle:
         return [_written(entry) for entry in course.entries]
 
     def _course(self, device_id: str) -> _Course:
-        return self._courses.setdefault(device_id, _Course())
+        if (course := self._courses.get(device_id)) is None:
+            course = self._courses[device_id] = _Course()
+        return course
 
     def _add(self, course: _Course, shown: dict[str, Json], now: Now) -> None:
         course.entries.append(_Entry(at=now, until=now, shown=shown))
@@ -128,13 +135,13 @@ class Chronicle:
 
     def _forget(self, course: _Course, now: Now) -> None:
         entries, oldest = course.entries, now.monotonic - KEPT.total_seconds()
-        while entries and entries[0].until.monotonic < oldest:
-            self._shorten(course, len(entries) - 1)
+        young = (number for number, entry in enumerate(entries) if entry.until.monotonic >= oldest)
+        self._shorten(course, len(entries) - next(young, len(entries)))
 
     def _shorten(self, course: _Course, most: int) -> None:
-        while len(course.entries) > most:
-            course.entries.popleft()
-            self._count -= 1
+        beyond = max(0, len(course.entries) - most)
+        del course.entries[:beyond]
+        self._count -= beyond
 
     def _stand(self, course: _Course, told: Mapping[str, Json], now: Now) -> None:
         """Take note of a change between two states that were both reported."""
