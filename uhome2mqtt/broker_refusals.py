@@ -52,6 +52,9 @@ class Refusals:
         newest = self._under_way[message.topic] <= 1
         if newest:
             del self._under_way[message.topic]
+            if not self._under_way:
+                # Else it would keep the room that it took when everything was published at once.
+                self._under_way.clear()
         else:
             self._under_way[message.topic] -= 1
         if code < REFUSED:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType, NoReturn, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -97,11 +98,23 @@ def harmless(given: Json) -> Json:
     return given if text == str(given) else text
 
 
+REMEMBERED = 256
+"""Attributes, and sets of them, that are remembered: an account has a few, whatever its devices show."""
+
+
+@lru_cache(REMEMBERED)
 def attribute(capability: str, name: str) -> Attribute:
     """Name an attribute; the cloud's documents and replies differ in letter case only."""
     return Attribute(f"{capability}.{name}".casefold())
 
 
+@lru_cache(REMEMBERED)
+def together(*some: frozenset[Attribute]) -> frozenset[Attribute]:
+    """Give all attributes of some sets, as one set that all devices share which have the same: most have."""
+    return frozenset[Attribute]().union(*some)
+
+
+@lru_cache(REMEMBERED)
 def capability_of(name: Attribute) -> str:
     """Give the capability that an attribute belongs to: `st.lock`."""
     return name.rpartition(".")[0]

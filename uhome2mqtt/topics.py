@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from uhome2mqtt.model import Attribute, Json, Pin
+from uhome2mqtt.model import Attribute, Json, Pin, together
 
 MAX_SLUG = 64
 RESERVED = "bridge"
@@ -64,7 +64,7 @@ def decode_pin(entry: Json) -> Pin | None:
         topic=str(entry["topic"]),
         name=name if isinstance(name, str) else "",
         alias=alias if isinstance(alias, str) else "",
-        observed=frozenset(Attribute(shown) for shown in seen if isinstance(shown, str)),
+        observed=together(frozenset(Attribute(shown) for shown in seen if isinstance(shown, str))),
     )
 
 

@@ -13,15 +13,12 @@ from uhome2mqtt.catalogue.bridge_keys import BRIDGE_KEYS
 from uhome2mqtt.catalogue.description import EntityDescription, Intent, Values, text_of
 from uhome2mqtt.catalogue.lights import LIGHT_KEYS
 from uhome2mqtt.catalogue.locks import LOCK_KEYS
-from uhome2mqtt.model import Attribute
+from uhome2mqtt.model import REMEMBERED, Attribute
 
 DESCRIPTIONS: tuple[EntityDescription, ...] = (*LOCK_KEYS, *LIGHT_KEYS, *BRIDGE_KEYS)
 KEYS = frozenset(description.key for description in DESCRIPTIONS)
 VITAL = frozenset[Attribute]().union(*(row.requires for row in DESCRIPTIONS if row.forgettable))
 """What people act on: the attributes behind the keys that are never shown out of date."""
-
-REMEMBERED = 256
-"""Sets of attributes of which the keys are remembered: a house has a few, whatever its devices show."""
 
 __all__ = [
     "DESCRIPTIONS",

@@ -10,7 +10,7 @@ from datetime import datetime
 from uhome2mqtt.catalogue import documented, essential, kind_of
 from uhome2mqtt.catalogue.attributes import COLOR_MODE, COLOR_MODES, CONNECTIVITY, HEALTH, LAST_REPORTED, STALE
 from uhome2mqtt.events import Now
-from uhome2mqtt.model import Attribute, Device, Json, Report, Source, canonical
+from uhome2mqtt.model import Attribute, Device, Json, Report, Source, canonical, together
 
 OFFLINE_CODES = frozenset({"DEVICE_OFFLINE", "DEVICE-OFFLINE"})
 _HEALTH_WORDS = ("online", "offline")
@@ -55,7 +55,7 @@ class Node:
     @property
     def known(self) -> frozenset[Attribute]:
         """All attributes that the device's profile documents or that it has shown."""
-        return documented(self.device) | self.observed
+        return together(documented(self.device), self.observed)
 
     @property
     def kind(self) -> str:
@@ -147,7 +147,7 @@ def merge(node: Node, report: Report, source: Source, now: Now) -> Node:
         )
         for name, value in report.states.items()
     }
-    node = replace(node, facts={**node.facts, **fresh}, observed=node.observed | report.states.keys())
+    node = replace(node, facts={**node.facts, **fresh}, observed=together(node.observed, frozenset(report.states)))
     if out_of_reach:
         return node
     # Whoever reports is within reach, whether the report says so or carries no health at all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from sys import intern
 
 from uhome2mqtt.errors import CloudError, ProtocolError, failure_of_code
 from uhome2mqtt.model import Device, DeviceError, Json, Report, parse_json
@@ -90,17 +91,18 @@ def _parse(body: bytes) -> Json:
 
 
 def _device(record: Mapping[str, Json]) -> Device:
+    """Read a record; the words that thousands of devices have in common are kept once."""
     about = as_object(member(record, "deviceInfo"))
     custom = member(record, "customData")
     return Device(
         id=id_in(record),
         name=text_in(record, "name"),
         # The vendor's sample of a light says `type` where every other record says `category`.
-        category=text_in(record, "category") or text_in(record, "type"),
-        handle_type=text_in(record, "handleType").casefold().replace(" ", ""),
-        manufacturer=text_in(about, "manufacturer"),
-        model=text_in(about, "model"),
-        firmware=text_in(about, "hwVersion"),
+        category=intern(text_in(record, "category") or text_in(record, "type")),
+        handle_type=intern(text_in(record, "handleType").casefold().replace(" ", "")),
+        manufacturer=intern(text_in(about, "manufacturer")),
+        model=intern(text_in(about, "model")),
+        firmware=intern(text_in(about, "hwVersion")),
         serial_number=text_in(about, "serialNumber"),
         custom_data=custom if isinstance(custom, dict) else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from sys import intern
 
 from uhome2mqtt.errors import ProtocolError
 from uhome2mqtt.model import Attribute, Json, Report, attribute
@@ -57,4 +58,5 @@ def _states(states: Json) -> Iterator[tuple[Attribute, Json]]:
 def _state(capability: str, name: str, value: Json) -> Iterator[tuple[Attribute, Json]]:
     known_size = len(capability) + len(name) <= LONGEST_ATTRIBUTE and len(str(value)) <= LONGEST_VALUE
     if capability.casefold() != DEFERRED_RESPONSE and known_size:
-        yield attribute(capability, name), value
+        # Thousands of devices report the same few words, and they are kept.
+        yield attribute(capability, name), intern(value) if isinstance(value, str) else value
