@@ -17,6 +17,7 @@ from uhome2mqtt.catalogue.attributes import LOCK_STATE
 from uhome2mqtt.engine import EngineConfig, Override
 from uhome2mqtt.engine.evidence import Verdict
 from uhome2mqtt.engine.house import DOUBT, House
+from uhome2mqtt.engine.packed import unpacked
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.events import (
     BrokerConnected,
@@ -367,12 +368,13 @@ class Bridge(RuleBasedStateMachine):
         wanted = inside.bridge_topics()
         if inside.inventory_changed:  # told at the end of the query
             del wanted[TOPICS.bridge_devices]
-        standing: dict[str, str] = {}
+        standing: set[str] = set()
         for node in inside.registry.nodes.values():
             wanted |= inside.due_topics(node, self.house.now)
-            standing |= inside.device_topics(node, self.house.now)
-        assert {topic: self.house.broker.get(topic) for topic in wanted} == wanted
-        stray = self.house.broker.keys() - wanted.keys() - standing.keys() - (inside.left_over or {}).keys()
+            standing |= inside.device_topics(node, self.house.now).keys()
+        texts = {topic: unpacked(payload) for topic, payload in wanted.items()}
+        assert {topic: self.house.broker.get(topic) for topic in texts} == texts
+        stray = self.house.broker.keys() - wanted.keys() - standing - (inside.left_over or {}).keys()
         assert not [topic for topic in stray if topic.endswith(("/lock", "/availability", "/stale"))]
 
     @property

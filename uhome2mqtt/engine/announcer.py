@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.packed import Packed, pack
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.homeassistant import Described, configs, describe_bridge, describe_device
 from uhome2mqtt.model import EVERYTHING, Announced, Discovery
@@ -28,7 +29,7 @@ class Announcer:
         self.moved: set[str] = set()
         self.foreign: frozenset[str] = frozenset()
         self.elsewhere_in_use = False
-        self._kept: dict[str, tuple[tuple[object, ...], dict[str, str]]] = {}
+        self._kept: dict[str, tuple[tuple[object, ...], dict[str, Packed]]] = {}
 
     def configure(self, config: EngineConfig) -> None:
         self._config = config
@@ -44,7 +45,7 @@ class Announcer:
         topics = self._config.topics
         return replace(self.record, base=topics.base, prefix=topics.discovery_prefix, layout=self.layout)
 
-    def of_device(self, node: Node, layout: Discovery | None = None) -> dict[str, str]:
+    def of_device(self, node: Node, layout: Discovery | None = None) -> dict[str, Packed]:
         """Give the config topics of a device, in a layout other than the configured one if it is given."""
         device = node.device
         if not node.enabled:
@@ -64,7 +65,7 @@ class Announcer:
             kept = self._kept[device.id] = about, self._of_device(node, self.layout)
         return kept[1]
 
-    def of_bridge(self, owner: str, layout: Discovery | None = None) -> dict[str, str]:
+    def of_bridge(self, owner: str, layout: Discovery | None = None) -> dict[str, Packed]:
         """Give the config topics of the bridge itself."""
         config = self._config
         return self._written(owner, describe_bridge(config.topics, config.qos, push=config.push), layout or self.layout)
@@ -83,15 +84,15 @@ class Announcer:
         self.record = replace(self.record, excluded=excluded)
         return restored
 
-    def _of_device(self, node: Node, layout: Discovery) -> dict[str, str]:
+    def _of_device(self, node: Node, layout: Discovery) -> dict[str, Packed]:
         config, device = self._config, node.device
         described = describe_device(config.topics, config.qos, device, node.level, node.name, node.known)
         return self._written(device.id, described, layout)
 
-    def _written(self, owner: str, described: Described, layout: Discovery) -> dict[str, str]:
+    def _written(self, owner: str, described: Described, layout: Discovery) -> dict[str, Packed]:
         left_out = self.record.excluded.get(owner, frozenset())
         shown = {key: component for key, component in described.components.items() if not left_out & {key, EVERYTHING}}
         if not shown:
             return {}
         written = configs(self._config.topics, layout, replace(described, components=shown))
-        return {topic: dump(config) for topic, config in written.items()}
+        return {topic: pack([dump(config)]) for topic, config in written.items()}

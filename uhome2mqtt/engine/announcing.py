@@ -6,11 +6,12 @@ its entities, the new topics describe them, the old ones are cleared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from uhome2mqtt.engine.addressing import device_of
 from uhome2mqtt.engine.answers import Request, answer, check_members
 from uhome2mqtt.engine.house import BRIDGE, DEVICES, MOVE, House
+from uhome2mqtt.engine.packed import Payload
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
@@ -158,7 +159,7 @@ def _node_of(house: House, owner: str) -> str:
     return bridge_node(house.config.topics) if owner == BRIDGE else device_node(owner)
 
 
-def _configs(house: House, owner: str, layout: Discovery | None = None) -> dict[str, str]:
+def _configs(house: House, owner: str, layout: Discovery | None = None) -> Mapping[str, Payload]:
     announcer = house.announcer
     if owner == BRIDGE:
         return announcer.of_bridge(BRIDGE, layout)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from uhome2mqtt.engine import company, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, REASSERT, House
+from uhome2mqtt.engine.packed import pack
 from uhome2mqtt.engine.presence import Role
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.read_back import begun_since, elsewhere, forgotten, owners, pins_of
@@ -149,7 +150,7 @@ def _read_back(house: House, turn: Turn, retained: Mapping[str, bytes]) -> None:
     house.announcer.foreign = frozenset(topic for topic in retained if topics.parse_discovery(topic)) - here.keys()
     house.left_over = here | _elsewhere(house, turn, retained)
     configs = [topic for topic in house.left_over if topics.parse_discovery(topic) is not None]
-    house.retained.remember({topic: retained[topic].decode(errors="replace") for topic in configs})
+    house.retained.remember({topic: pack([retained[topic].decode(errors="replace")]) for topic in configs})
     house.withdrawals = tuple(forgotten(topics, retained))
     house.read_back_at = turn.now.monotonic
     house.timers.set(Timer(FORGET), house.read_back_at + house.stale_after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from sys import intern
 
 from uhome2mqtt.engine.announcer import Announcer
 from uhome2mqtt.engine.answers import Request
@@ -15,8 +16,9 @@ from uhome2mqtt.engine.doubts import Doubts
 from uhome2mqtt.engine.hints import Hints
 from uhome2mqtt.engine.looks import Looks
 from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.packed import Packed, Payload
 from uhome2mqtt.engine.presence import Presence
-from uhome2mqtt.engine.projection import document_of, dump, listed, project_bridge, project_device
+from uhome2mqtt.engine.projection import document_of, dump, project_bridge, project_device, project_list
 from uhome2mqtt.engine.push import Push
 from uhome2mqtt.engine.queries import Queries, Query
 from uhome2mqtt.engine.reception import Reception
@@ -100,7 +102,7 @@ class House:
         self.earlier: set[str] = set()
         self.former: Topics | None = None
         self._owners: dict[str, str] = {}
-        self._list: str | None = None
+        self._list: Packed | None = None
         self.withdrawals: tuple[Publish, ...] = ()
         self.early_list: DevicesListed | None = None
         self.listing = self.list_failed = self.inventory_changed = False
@@ -187,11 +189,13 @@ class House:
         if at is not None and timer not in self.timers:
             self.timers.set(timer, at)
 
-    def device_topics(self, node: Node, now: Now) -> dict[str, str]:
-        states = project_device(node, self.commands.of(node.device.id), self.config, self.stale_after, now)
-        return self.announcer.of_device(node) | states
+    def states(self, node: Node, now: Now) -> dict[str, str]:
+        return project_device(node, self.commands.of(node.device.id), self.config, self.stale_after, now)
 
-    def due_topics(self, node: Node, now: Now) -> dict[str, str]:
+    def device_topics(self, node: Node, now: Now) -> dict[str, Payload]:
+        return self.announcer.of_device(node) | self.states(node, now)
+
+    def due_topics(self, node: Node, now: Now) -> dict[str, Payload]:
         """Give what is to be published of a device: what an earlier run retained stands until there is news."""
         topics = self.device_topics(node, now)
         if node.device.id not in self.earlier:
@@ -252,10 +256,9 @@ class House:
         self._list = None
         turn.touch_bridge()
 
-    def bridge_topics(self) -> dict[str, str]:
+    def bridge_topics(self) -> dict[str, Payload]:
         if self._list is None and self.registry.lists:
-            excluded = self.announcer.record.excluded
-            self._list = dump([listed(node, excluded) for node in self.registry.nodes.values()])
+            self._list = project_list(self.registry.nodes.values(), self.announcer.record.excluded)
         info = {**self.info, "poll_interval": self.interval}
         told = project_bridge(self._list, self.config, str(self.cloud.status), info, self.health)
         return self.announcer.of_bridge(BRIDGE) | told
@@ -295,19 +298,19 @@ class House:
             turn.emit(SavePins(pins=dict(self.registry.pins)))
         return first + sorted(publishes, key=configs_first)
 
-    def _changed_keys(self, device_id: str, due: Mapping[str, str]) -> dict[str, str]:
+    def _changed_keys(self, device_id: str, due: Mapping[str, Payload]) -> dict[str, str]:
         """Give the keys of a device that are to show something else than before, under whatever topic that was."""
         before = self._keys(self.retained.desired(device_id))
         return {key: payload for key, payload in self._keys(due).items() if before.get(key) != payload}
 
-    def _keys(self, topics: Mapping[str, str]) -> dict[str, str]:
+    def _keys(self, topics: Mapping[str, Payload]) -> dict[str, str]:
         """Take the keys out of the topics of one device."""
         start = f"{self.config.topics.base}/"
         depth = start.count("/") + 1
         return {
-            topic.rpartition("/")[2]: payload
+            intern(topic.rpartition("/")[2]): payload
             for topic, payload in topics.items()
-            if topic.startswith(start) and topic.count("/") == depth
+            if isinstance(payload, str) and topic.startswith(start) and topic.count("/") == depth
         }
 
     def repeat_configs(self, turn: Turn) -> None:

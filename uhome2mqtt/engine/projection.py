@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from uhome2mqtt.catalogue import EntityDescription, capabilities, descriptions_for, text_of
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.node import Node
+from uhome2mqtt.engine.packed import Packed, Payload, pack
 from uhome2mqtt.engine.pending import Pending
 from uhome2mqtt.events import Now
 from uhome2mqtt.model import Json
@@ -42,19 +43,19 @@ def project_device(
 
 
 def project_bridge(
-    devices: str | None,
+    devices: Packed | None,
     config: EngineConfig,
     cloud: str,
     info: Mapping[str, Json],
     health: Mapping[str, Json] | None,
-) -> dict[str, str]:
+) -> dict[str, Payload]:
     """Give the retained topics of the bridge itself, but for its state.
 
     `health`: None until it has been measured. `devices`: the list of devices, as JSON; None before there is one, so
     that what an earlier run told is left standing.
     """
     topics = config.topics
-    projected = {
+    projected: dict[str, Payload] = {
         topics.bridge_cloud: cloud,
         topics.bridge_info: dump({**config.about, **info}),
     }
@@ -87,6 +88,18 @@ def document_of(node: Node, pending: Iterable[Pending], stale_after: float, now:
         "pending": {command.key: command.payload for command in under_way} or None,
         "last_known": last_known or None,
     }
+
+
+def project_list(nodes: Iterable[Node], excluded: Mapping[str, frozenset[str]]) -> Packed:
+    """Give the list of devices, as JSON; it is written one device after the other, since there may be very many."""
+
+    def parts() -> Iterator[str]:
+        yield "["
+        for number, node in enumerate(nodes):
+            yield f"{',' if number else ''}{dump(listed(node, excluded))}"
+        yield "]"
+
+    return pack(parts())
 
 
 def listed(node: Node, excluded: Mapping[str, frozenset[str]]) -> dict[str, Json]:

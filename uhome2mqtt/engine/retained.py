@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 
+from uhome2mqtt.engine.packed import Payload, unpacked
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.events import Publish
 from uhome2mqtt.homeassistant import farewell
@@ -36,10 +37,10 @@ class Retained:
         self.backlog: dict[str, None] = {}
         self.replaced: dict[str, str] = {}
         self.late: dict[str, None] = {}
-        self._desired: dict[str, dict[str, str]] = {}
-        self._told: dict[str, dict[str, str]] = {}
+        self._desired: dict[str, Mapping[str, Payload]] = {}
+        self._told: dict[str, Mapping[str, Payload]] = {}
         self._doomed: dict[str, None] = {}
-        self._configs: dict[str, str] = {}
+        self._configs: dict[str, Payload] = {}
         self._gone: dict[str, None] = {}
 
     @property
@@ -57,7 +58,7 @@ class Retained:
         """How many owners are published at once."""
         return max(SLICE, len(self._desired) // SLICES)
 
-    def remember(self, configs: Mapping[str, str]) -> None:
+    def remember(self, configs: Mapping[str, Payload]) -> None:
         """Take in the config topics that an earlier run left."""
         self._configs.update(configs)
 
@@ -70,14 +71,14 @@ class Retained:
         self._configs.pop(topic, None)
         self._bury([topic])
 
-    def desired(self, owner: str) -> Mapping[str, str]:
+    def desired(self, owner: str) -> Mapping[str, Payload]:
         """Give what an owner wants retained."""
         return self._desired.get(owner, {})
 
-    def update(self, owner: str, desired: Mapping[str, str]) -> list[Publish]:
+    def update(self, owner: str, desired: Mapping[str, Payload]) -> list[Publish]:
         """Replace what an owner wants retained, and give the clears; what is to be published is left to `say`."""
         held = self._desired.get(owner, {})
-        self._desired[owner] = dict(desired)
+        self._desired[owner] = desired
         gone = [topic for topic in held if topic not in desired]
         self._bury(gone)
         # What somebody else has cleared is not cleared once more: Home Assistant warns of that.
@@ -138,9 +139,10 @@ class Retained:
     def repeat(self) -> set[str]:
         """Let the configs that took the place of others be published once more; gives their owners."""
         replaced, self.replaced = self.replaced, {}
-        for topic, owner in replaced.items():
-            self._told.get(owner, {}).pop(topic, None)
-        return set(replaced.values())
+        owners = set(replaced.values())
+        for owner in owners:
+            self._told[owner] = {topic: old for topic, old in self._told[owner].items() if topic not in replaced}
+        return owners
 
     def put_off(self, owners: Iterable[str]) -> None:
         """Leave owners to the backlog."""
@@ -155,25 +157,29 @@ class Retained:
         """Publish what some owners want retained and the broker was not told; config topics come first."""
         if not self.connected:
             return []
-        changes: dict[str, str] = {}
+        changes: dict[str, Payload] = {}
         for owner in owners:
             self.backlog.pop(owner, None)
             desired, told = self._desired.get(owner, {}), self._told.get(owner, {})
-            withheld = {topic for topic in desired if self.holding and _is_config(topic) and topic not in told}
-            said = {topic: new for topic, new in desired.items() if topic not in withheld}
+            # Not a copy unless there is need for one: of thousands of devices both are the same.
+            said = self._permitted(desired, told) if self.holding else desired
             changed = {topic: new for topic, new in said.items() if told.get(topic) != new}
             self.replaced.update({topic: owner for topic in changed if _is_config(topic) and topic in told})
             changes.update(changed)
             self._told[owner] = said
         return sorted(self._publish(changes), key=configs_first)
 
-    def _publish(self, messages: Mapping[str, str]) -> list[Publish]:
+    def _permitted(self, desired: Mapping[str, Payload], told: Mapping[str, Payload]) -> Mapping[str, Payload]:
+        """Leave out the config topics that are withheld: those that were not told before."""
+        return {topic: new for topic, new in desired.items() if not _is_config(topic) or topic in told}
+
+    def _publish(self, messages: Mapping[str, Payload]) -> list[Publish]:
         publishes = []
         for topic, payload in messages.items():
             if _is_config(topic):
                 publishes += _farewell(topic, self._configs.get(topic, payload), payload)
                 self._configs[topic] = payload
-            publishes.append(Publish(topic=topic, payload=payload))
+            publishes.append(Publish(topic=topic, payload=unpacked(payload)))
         return publishes
 
 
@@ -186,7 +192,7 @@ def configs_first(publish: Publish) -> bool:
     return not _is_config(publish.topic)
 
 
-def _farewell(topic: str, old: str, new: str) -> list[Publish]:
+def _farewell(topic: str, old: Payload, new: Payload) -> list[Publish]:
     """Say goodbye to the components that leave, before the config without them."""
-    goodbye = None if old == new else farewell(parse_json(old), parse_json(new))
+    goodbye = None if old == new else farewell(parse_json(unpacked(old)), parse_json(unpacked(new)))
     return [] if goodbye is None else [Publish(topic=topic, payload=dump(goodbye))]

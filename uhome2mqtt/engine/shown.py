@@ -65,12 +65,12 @@ class Shown:
 
     def _states(self, node: Node, now: Now) -> Iterable[Json]:
         topics, level = self._house.config.topics, node.level
-        for topic, payload in self._house.device_topics(node, now).items():
+        for topic, payload in self._house.states(node, now).items():
             if topic == topics.device(level):
                 yield {"topic": topic, "use": "document", "payload": payload}
             elif topic == topics.availability(level):
                 yield {"topic": topic, "use": "availability", "payload": payload}
-            elif topic.startswith(f"{topics.device(level)}/"):
+            else:
                 yield {"topic": topic, "use": "state", "payload": payload}
 
     def _asking(self, node: Node) -> Iterable[Json]:
