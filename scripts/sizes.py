@@ -23,8 +23,8 @@ from statistics import median
 
 PACKAGE = "uhome2mqtt"
 PURE_FLOORS = {
-    "asyncapi", "engine", "homeassistant", "catalogue", "uhome", "lock_users", "topics", "events", "vitals",
-    "errors", "model",
+    "asyncapi", "engine", "homeassistant", "catalogue", "uhome", "lock_users", "topics", "events", "packed",
+    "vitals", "errors", "model",
 }  # fmt: skip
 FILE_LINES, FILE_MEDIAN = 400, 150
 BODY_LINES, BODY_MEDIAN = 40, 8

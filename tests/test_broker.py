@@ -219,7 +219,7 @@ async def test_own_messages(mosquitto: Mosquitto, listener: Ear) -> None:
     """Under MQTT 5 the bridge does not hear itself, whatever response topic a message names."""
     async with at_work(link(mosquitto.port, listener.base)) as bridge:
         await bridge.until(BrokerConnected)
-        bridge.broker.publish(Publish(topic=listener.topic("front_door/lock/set"), payload="UNLOCK", retain=False))
+        bridge.broker.publish(Publish(topic=listener.topic("front_door/lock/set"), content="UNLOCK", retain=False))
         await listener.until("front_door/lock/set", "UNLOCK")
         await listener.say("front_door/lock/set", "LOCK")
         assert (await bridge.until(MessageReceived)).payload == b"LOCK"
@@ -250,7 +250,7 @@ async def test_config_cleared(mosquitto: Mosquitto, listener: Ear, protocol: str
             await assistant.publish(topic, "{}", qos=1, retain=True)
         async with at_work(link(mosquitto.port, listener.base, protocols=(protocol,))) as bridge:
             await bridge.until(BrokerConnected)
-            bridge.broker.publish(Publish(topic=kept, payload='{"device":{}}', qos=1))
+            bridge.broker.publish(Publish(topic=kept, content='{"device":{}}', qos=1))
             await bridge.broker.flushed()
             await assistant.publish(kept, '{"device":{"name":"x"}}', qos=1, retain=True)
             await assistant.publish(deleted, "", qos=1, retain=True)
@@ -279,10 +279,10 @@ async def test_clears_that_were_on_their_way(mosquitto: Mosquitto, listener: Ear
     ):
         await bridge.until(BrokerConnected)
         for topic in topics:
-            bridge.broker.publish(Publish(topic=topic, payload="", qos=1))
+            bridge.broker.publish(Publish(topic=topic, content="", qos=1))
         await bridge.until(BrokerDisconnected)
         await bridge.until(BrokerConnected, 2)
-        bridge.broker.publish(Publish(topic=topics[0], payload="again", qos=1))
+        bridge.broker.publish(Publish(topic=topics[0], content="again", qos=1))
         await bridge.broker.flushed()
     assert await held(mosquitto, f"{listener.base}/gone") == {topics[0]: "again"}
     async with client(mosquitto) as somebody:
@@ -294,8 +294,8 @@ async def test_publish(mosquitto: Mosquitto, listener: Ear) -> None:
     async with at_work(link(mosquitto.port, listener.base, qos=2)) as bridge:
         await bridge.until(BrokerConnected)
         for number in range(300):
-            bridge.broker.publish(Publish(topic=listener.topic("x/y"), payload=str(number), retain=False))
-        bridge.broker.publish(Publish(topic=listener.topic("x/kept"), payload="1", qos=0))
+            bridge.broker.publish(Publish(topic=listener.topic("x/y"), content=str(number), retain=False))
+        bridge.broker.publish(Publish(topic=listener.topic("x/kept"), content="1", qos=0))
         async with asyncio.timeout(10):
             await bridge.broker.flushed()
         await listener.until("x/kept", "1")
@@ -307,9 +307,9 @@ async def test_publish(mosquitto: Mosquitto, listener: Ear) -> None:
 async def test_publish_without_connection(mosquitto: Mosquitto, listener: Ear) -> None:
     """Without a connection what is retained is dropped, and the newest events wait until there is one."""
     bridge = Bridge(link(mosquitto.port, listener.base))
-    bridge.broker.publish(Publish(topic=listener.topic("state"), payload="old"))
+    bridge.broker.publish(Publish(topic=listener.topic("state"), content="old"))
     for number in range(EVENTS_KEPT + 5):
-        bridge.broker.publish(Publish(topic=listener.topic("event"), payload=str(number), retain=False))
+        bridge.broker.publish(Publish(topic=listener.topic("event"), content=str(number), retain=False))
     async with asyncio.timeout(1):
         await bridge.broker.flushed()
     task = asyncio.create_task(bridge.broker.run())
@@ -326,11 +326,11 @@ async def test_backlog(tmp_path: Path) -> None:
             await bridge.until(BrokerConnected)
             slow.send(signal.SIGSTOP)
             for number in range(60):
-                bridge.broker.publish(Publish(topic="home/x/state", payload=str(number)))
+                bridge.broker.publish(Publish(topic="home/x/state", content=str(number)))
             await asyncio.sleep(0)
             bridge.broker.drop_backlog()
             await asyncio.sleep(0)
-            bridge.broker.publish(Publish(topic="home/x/event", payload="last", retain=False))
+            bridge.broker.publish(Publish(topic="home/x/event", content="last", retain=False))
             slow.send(signal.SIGCONT)
             async with asyncio.timeout(5):
                 await bridge.broker.flushed()
@@ -348,7 +348,7 @@ async def test_lost_while_publishing(mosquitto: Mosquitto, listener: Ear) -> Non
     async with relay(mosquitto.port, swallow) as line, at_work(link(line.port, listener.base)) as bridge:
         await bridge.until(BrokerConnected)
         for number in range(60):
-            bridge.broker.publish(Publish(topic=listener.topic("x/event"), payload=str(number), retain=number % 2 == 0))
+            bridge.broker.publish(Publish(topic=listener.topic("x/event"), content=str(number), retain=number % 2 == 0))
         line.cut()
         await bridge.until(BrokerConnected, 2)
         await listener.until("x/event", "59")
@@ -359,8 +359,8 @@ async def test_impossible_topic(mosquitto: Mosquitto, listener: Ear, logged: Log
     """A topic that cannot be published to costs that message only."""
     async with at_work(link(mosquitto.port, listener.base)) as bridge:
         await bridge.until(BrokerConnected)
-        bridge.broker.publish(Publish(topic="a/+/b", payload="x", retain=False))
-        bridge.broker.publish(Publish(topic=listener.topic("fine"), payload="x", retain=False))
+        bridge.broker.publish(Publish(topic="a/+/b", content="x", retain=False))
+        bridge.broker.publish(Publish(topic=listener.topic("fine"), content="x", retain=False))
         await listener.until("fine", "x")
     assert [line["topic"] for line in logged("publish_refused")] == ["a/+/b"]
 
@@ -524,7 +524,7 @@ async def test_event_on_its_way(mosquitto: Mosquitto, listener: Ear) -> None:
             vanished.append(chunk)
         return b"" if half_open[0] else chunk
 
-    told = Publish(topic=f"{listener.base}/front_door/result", payload="confirmed", retain=False)
+    told = Publish(topic=f"{listener.base}/front_door/result", content="confirmed", retain=False)
     async with relay(mosquitto.port, hook) as line, at_work(link(line.port, listener.base)) as bridge:
         await bridge.until(BrokerConnected)
         half_open[0] = True
@@ -551,9 +551,9 @@ async def test_publish_refused(tmp_path: Path, logged: Logged, monkeypatch: pyte
         async with at_work(link(broker.port, "home")) as bridge:
             await bridge.until(BrokerConnected)
             for word in ("LOCKED", "UNLOCKED"):
-                bridge.broker.publish(Publish(topic="home/front_door/lock", payload=word))
-            bridge.broker.publish(Publish(topic="home/garage/lock", payload="LOCKED"))
-            bridge.broker.publish(Publish(topic="home/front_door/result", payload="{}", retain=False))
+                bridge.broker.publish(Publish(topic="home/front_door/lock", content=word))
+            bridge.broker.publish(Publish(topic="home/garage/lock", content="LOCKED"))
+            bridge.broker.publish(Publish(topic="home/front_door/result", content="{}", retain=False))
             await bridge.broker.flushed()
             assert await held(broker, "home") == {}
             rules.write_text("topic readwrite #\n")
@@ -647,7 +647,7 @@ async def test_websocket(mosquitto: Mosquitto, listener: Ear) -> None:
         described = link(port, listener.base, transport="websockets", path="/my/mqtt")
         async with at_work(described) as bridge:
             assert (await bridge.until(BrokerConnected)).protocol == "5"
-            bridge.broker.publish(Publish(topic=listener.topic("state"), payload="x" * 1000))
+            bridge.broker.publish(Publish(topic=listener.topic("state"), content="x" * 1000))
             await listener.until("state", "x" * 1000)
             await listener.say("front_door/lock/set", "LOCK")
             assert (await bridge.until(MessageReceived)).payload == b"LOCK"
@@ -670,7 +670,7 @@ async def test_goodbye_not_taken(tmp_path: Path) -> None:
         await bridge.until(BrokerConnected)
         broker.send(signal.SIGSTOP)
         for number in range(200):
-            bridge.broker.publish(Publish(topic="home/big", payload=f"{number} {'x' * 200_000}", qos=0))
+            bridge.broker.publish(Publish(topic="home/big", content=f"{number} {'x' * 200_000}", qos=0))
         await asyncio.sleep(0)
         with suppress(TimeoutError):
             async with asyncio.timeout(0.5):

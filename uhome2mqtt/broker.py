@@ -40,6 +40,7 @@ from uhome2mqtt.events import (
     Publish,
 )
 from uhome2mqtt.metrics import Meters
+from uhome2mqtt.packed import Packed
 
 GOODBYE_WITHIN = 1.0
 """Seconds for the broker to take our leave: the process wants to end."""
@@ -289,20 +290,21 @@ class Broker:
 
     async def _deliver(self, client: Client, message: Publish, version: str) -> int:
         """Publish a message, unless the broker does not take one of its size; gives the broker's reason code."""
-        topic, properties = message.topic, None
+        topic, content, properties = message.topic, message.content, None
         if message.correlation is not None and version == "5":
             properties = Properties(PacketTypes.PUBLISH)
             properties.CorrelationData = message.correlation
         qos = self._link.qos if message.qos is None else message.qos
-        if len(message.payload) >= LARGE:
+        payload = content.encoded if isinstance(content, Packed) else content.encode()
+        if len(payload) >= LARGE:
             # Without an acknowledgement nobody would know that it is not taken.
             qos = max(qos, 1)
-        size = packet_size(topic, message.payload, qos, properties, version)
+        size = packet_size(topic, len(payload), qos, properties, version)
         if self._limits.takes(topic, size):
             with self._limits.under_way(topic, size), self._meters.publishing(message.caused_at, acknowledged=qos > 0):
-                return await client.deliver(topic, message.payload, qos, retain=message.retain, properties=properties)
+                return await client.deliver(topic, payload, qos, retain=message.retain, properties=properties)
         if message.retain and self._limits.leaves(topic):
-            return await client.deliver(topic, "", qos, retain=True)
+            return await client.deliver(topic, b"", qos, retain=True)
         return 0
 
 
@@ -331,4 +333,4 @@ async def _until_one_fails(*work: Coroutine[None, None, None]) -> None:
 
 
 def _is_clear(message: Publish) -> bool:
-    return message.retain and not message.payload
+    return message.retain and not message.content

@@ -146,7 +146,7 @@ class Client(aiomqtt.Client):
             line.close()
 
     async def deliver(
-        self, topic: str, payload: str, qos: int, *, retain: bool, properties: Properties | None = None
+        self, topic: str, payload: bytes, qos: int, *, retain: bool, properties: Properties | None = None
     ) -> int:
         """Publish a message and give the reason code of its acknowledgement; 0 where there is none."""
         _number.set(0)

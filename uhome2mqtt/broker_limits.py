@@ -22,9 +22,9 @@ LEARNED_FOR = 86_400.0
 HINT = "raise the largest packet or message that the broker takes; until then nothing is told on this topic"
 
 
-def packet_size(topic: str, payload: str, qos: int, properties: Properties | None, version: str) -> int:
-    """Give the bytes of a PUBLISH; ValueError for text that is none."""
-    length = 2 + len(topic.encode()) + len(payload.encode()) + (2 if qos else 0)
+def packet_size(topic: str, payload: int, qos: int, properties: Properties | None, version: str) -> int:
+    """Give the bytes of a PUBLISH, of which the payload has so many; ValueError for a topic that is no text."""
+    length = 2 + len(topic.encode()) + payload + (2 if qos else 0)
     if version == "5":
         length += 1 if properties is None else len(properties.pack())
     return 1 + max(1, (length.bit_length() + 6) // 7) + length

@@ -37,7 +37,7 @@ class Refusals:
 
     def lost(self) -> list[Publish]:
         """End with a connection; gives what nobody asserts, because it is to be gone."""
-        clears = [message for message in self._refused.values() if not message.payload]
+        clears = [message for message in self._refused.values() if not message.content]
         self._refused.clear()
         self._some.clear()
         return clears

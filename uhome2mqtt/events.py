@@ -26,6 +26,7 @@ from uhome2mqtt.model import (
     Source,
     UsersReply,
 )
+from uhome2mqtt.packed import Payload, unpacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,15 +276,19 @@ Event: TypeAlias = CloudEvent | BrokerEvent | RetainedEvent | Started | HealthMe
 class Publish:
     """Publish a message; an empty retained payload clears the topic. `qos` None = as configured.
 
-    `caused_at`: when what it tells came in, in monotonic seconds, where it is to be measured how long it takes.
+    `content`: the payload, packed if long. `caused_at`: when what it tells came in, to measure how long it takes.
     """
 
     topic: str
-    payload: str
+    content: Payload
     retain: bool = True
     qos: int | None = None
     correlation: bytes | None = None
     caused_at: float | None = field(default=None, compare=False)
+
+    @property
+    def payload(self) -> str:
+        return unpacked(self.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

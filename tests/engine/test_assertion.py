@@ -46,7 +46,7 @@ def test_online_comes_last() -> None:
     house = running(FRONT)
     house.take(BrokerDisconnected())
     last = [effect for effect in house.connect() if not isinstance(effect, Note)][-1]
-    assert last == Publish(topic=f"{BASE}/bridge/state", payload="online", qos=1)
+    assert last == Publish(topic=f"{BASE}/bridge/state", content="online", qos=1)
 
 
 def test_what_happened_in_between() -> None:

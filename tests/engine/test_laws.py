@@ -17,7 +17,6 @@ from uhome2mqtt.catalogue.attributes import LOCK_STATE
 from uhome2mqtt.engine import EngineConfig, Override
 from uhome2mqtt.engine.evidence import Verdict
 from uhome2mqtt.engine.house import DOUBT, House
-from uhome2mqtt.engine.packed import unpacked
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.events import (
     BrokerConnected,
@@ -48,6 +47,7 @@ from uhome2mqtt.model import (
     canonical,
     parse_json,
 )
+from uhome2mqtt.packed import unpacked
 from uhome2mqtt.topics import GetTopic
 
 from .driver import BACK, BASE, FRONT, LAMP, PLUG, TOPICS, Driver, failure, number_of

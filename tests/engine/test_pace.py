@@ -189,4 +189,4 @@ def test_stopped_meanwhile() -> None:
     house.reconnect()
     house.take(StopRequested())
     assert house["bridge/state"] == "offline"
-    assert house.published[-1] == Publish(topic=STATE, payload="offline", qos=1)
+    assert house.published[-1] == Publish(topic=STATE, content="offline", qos=1)

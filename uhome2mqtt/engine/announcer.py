@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.node import Node
-from uhome2mqtt.engine.packed import Packed, pack
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.homeassistant import Described, configs, describe_bridge, describe_device
 from uhome2mqtt.model import EVERYTHING, Announced, Discovery
+from uhome2mqtt.packed import Packed, pack
 
 
 class Announcer:

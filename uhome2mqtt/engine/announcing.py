@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from uhome2mqtt.engine.addressing import device_of
 from uhome2mqtt.engine.answers import Request, answer, check_members
 from uhome2mqtt.engine.house import BRIDGE, DEVICES, MOVE, House
-from uhome2mqtt.engine.packed import Payload
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import ConfigCleared, Publish, SaveAnnounced
 from uhome2mqtt.homeassistant import MIGRATE, bridge_node, device_node
 from uhome2mqtt.model import EVERYTHING, BridgeEvent, Discovery, Json, Pin
+from uhome2mqtt.packed import Payload
 from uhome2mqtt.topics import RESERVED, Topics
 
 SETTLE = 2.0
@@ -142,7 +142,7 @@ def _ask_to_keep(house: House, turn: Turn, topics: Iterable[str]) -> None:
     """Ask Home Assistant to keep the entities of topics that are being left, as long as nothing else describes them."""
     if house.retained.connected:
         if house.retained.holding:
-            turn.effects.extend(Publish(topic=topic, payload=dump(MIGRATE)) for topic in sorted(topics))
+            turn.effects.extend(Publish(topic=topic, content=dump(MIGRATE)) for topic in sorted(topics))
         _wait(house, turn)
 
 

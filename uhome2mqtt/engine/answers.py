@@ -83,6 +83,6 @@ def _publish(turn: Turn, config: EngineConfig, request: Request, said: dict[str,
     # Where all can read it, a response topic makes nothing private.
     public = whole if config.reveal_codes and (reply is None or here) else said
     correlation = reply.correlation if isinstance(reply, Reply) and here else None
-    turn.emit(Publish(topic=topic, payload=dump(public), retain=False, correlation=correlation))
+    turn.emit(Publish(topic=topic, content=dump(public), retain=False, correlation=correlation))
     if reply is not None and not here:
         turn.answer(reply, dump(said if isinstance(reply, Asker) and not reply.private else whole))

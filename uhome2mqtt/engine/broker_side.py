@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from uhome2mqtt.engine import company, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, REASSERT, House
-from uhome2mqtt.engine.packed import pack
 from uhome2mqtt.engine.presence import Role
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.read_back import begun_since, elsewhere, forgotten, owners, pins_of
@@ -16,6 +15,7 @@ from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish, Reply, StillHeld
 from uhome2mqtt.model import Asker, Json, shortened
+from uhome2mqtt.packed import pack
 from uhome2mqtt.topics import RequestTopic, SetTopic, Topics
 
 LONGEST_TOPIC = 256
@@ -134,7 +134,7 @@ def stop(house: House, turn: Turn) -> None:
     requests.end(house, turn, "the bridge stops")
     house.arriving = False
     turn.clears.extend(house.retained.sweep())
-    turn.emit(Publish(topic=house.config.topics.bridge_state, payload="offline", qos=1))
+    turn.emit(Publish(topic=house.config.topics.bridge_state, content="offline", qos=1))
 
 
 def _reassert_later(house: House, turn: Turn) -> None:

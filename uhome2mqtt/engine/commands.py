@@ -321,7 +321,7 @@ def publish_result(turn: Turn, topic: str, document: dict[str, Json], reply: Rep
     """Publish an outcome on its topic and, where the sender wants an answer, there too."""
     payload = dump(document)
     turn.outcomes.append(str(document["event_type"]))
-    turn.emit(Publish(topic=topic, payload=payload, retain=False))
+    turn.emit(Publish(topic=topic, content=payload, retain=False))
     if reply is not None:
         turn.answer(reply, payload)
 

@@ -41,7 +41,7 @@ def tell(house: House, turn: Turn) -> None:
     """Say that this bridge is there, and again in a minute."""
     if house.presence.instance and house.broker_connected:
         document = house.presence.told(str(house.config.about.get("version", "")))
-        turn.emit(Publish(topic=house.config.topics.bridge_presence, payload=dump(document), retain=False))
+        turn.emit(Publish(topic=house.config.topics.bridge_presence, content=dump(document), retain=False))
         house.timers.set(Timer(PRESENT), turn.now.monotonic + EVERY)
 
 
@@ -131,7 +131,7 @@ def _called_offline(house: House, turn: Turn) -> None:
     presence = house.presence
     if presence.works:
         if house.retained.connected and not house.arriving:
-            turn.emit(Publish(topic=house.config.topics.bridge_state, payload="online", qos=1))
+            turn.emit(Publish(topic=house.config.topics.bridge_state, content="online", qos=1))
         tell(house, turn)
         return
     for other in presence.others.values():

@@ -16,7 +16,6 @@ from uhome2mqtt.engine.doubts import Doubts
 from uhome2mqtt.engine.hints import Hints
 from uhome2mqtt.engine.looks import Looks
 from uhome2mqtt.engine.node import Node
-from uhome2mqtt.engine.packed import Packed, Payload
 from uhome2mqtt.engine.presence import Presence
 from uhome2mqtt.engine.projection import document_of, dump, project_bridge, project_device, project_list
 from uhome2mqtt.engine.push import Push
@@ -31,6 +30,7 @@ from uhome2mqtt.engine.user_jobs import Jobs
 from uhome2mqtt.events import DevicesListed, Now, Publish, QueryStates, SavePins
 from uhome2mqtt.homeassistant import bridge_node, device_node
 from uhome2mqtt.model import Announced, BridgeEvent, Device, Json, Outcome, Pin, PushStatus, Source
+from uhome2mqtt.packed import Packed, Payload
 from uhome2mqtt.topics import Topics
 
 BRIDGE = ""
@@ -140,7 +140,7 @@ class House:
     def bridge_event(self, turn: Turn, event: BridgeEvent, **fields: Json) -> None:
         """Tell everybody on the bridge's event topic."""
         document: dict[str, Json] = {"event_type": str(event), **fields, "at": turn.now.stamp}
-        turn.emit(Publish(topic=self.config.topics.bridge_event, payload=dump(document), retain=False))
+        turn.emit(Publish(topic=self.config.topics.bridge_event, content=dump(document), retain=False))
         turn.note("info", str(event), **fields)
 
     def note_once(self, turn: Turn, event: str, about: str, **fields: Json) -> None:
@@ -328,7 +328,7 @@ class House:
                 self.timers.set(Timer(PACE), turn.now.monotonic + SLICE_PAUSE)
         if self.arriving and self.retained.connected and not self.retained.backlog:
             self.arriving = False
-            turn.emit(Publish(topic=self.config.topics.bridge_state, payload="online", qos=1))
+            turn.emit(Publish(topic=self.config.topics.bridge_state, content="online", qos=1))
         return publishes
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from uhome2mqtt.catalogue import EntityDescription, capabilities, descriptions_for, text_of
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.node import Node
-from uhome2mqtt.engine.packed import Packed, Payload, pack
 from uhome2mqtt.engine.pending import Pending
 from uhome2mqtt.events import Now
 from uhome2mqtt.model import Json
+from uhome2mqtt.packed import Packed, Payload, pack
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 """`json.dumps` would make one for each document."""

@@ -70,7 +70,7 @@ def forgotten(topics: Topics, retained: Mapping[str, bytes]) -> list[Publish]:
             continue
         now = _forgotten_payload(level_and_key[1], payload)
         if now is not None and now.encode() != payload:
-            publishes.append(Publish(topic=topic, payload=now))
+            publishes.append(Publish(topic=topic, content=now))
     return publishes
 
 

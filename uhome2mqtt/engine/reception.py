@@ -74,7 +74,7 @@ class Reception:
         """Clear what the broker kept on a command topic."""
         self._cleared = {each: at for each, at in self._cleared.items() if turn.now.monotonic < at + ECHO_WITHIN}
         self._cleared[topic] = turn.now.monotonic
-        turn.emit(Publish(topic=topic, payload="", qos=1))
+        turn.emit(Publish(topic=topic, content="", qos=1))
 
     def fail_early(self, turn: Turn, message: MessageReceived, topic: SetTopic, cloud: str) -> None:
         """Fail a command for a device that an earlier run knew, before this one has a device list."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 
-from uhome2mqtt.engine.packed import Payload, unpacked
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.events import Publish
 from uhome2mqtt.homeassistant import farewell
 from uhome2mqtt.model import parse_json
+from uhome2mqtt.packed import Payload, unpacked
 
 SLICE, SLICES = 10, 50
 """Owners that are published at once at least; and into how many parts at most very many of them are divided."""
@@ -113,7 +113,7 @@ class Retained:
             return []
         for topic in doomed:
             self._configs.pop(topic, None)
-        return [Publish(topic=topic, payload="") for topic in doomed]
+        return [Publish(topic=topic, content="") for topic in doomed]
 
     def _bury(self, topics: Iterable[str]) -> None:
         """Remember that these are to be gone, the newest of them."""
@@ -179,7 +179,7 @@ class Retained:
             if _is_config(topic):
                 publishes += _farewell(topic, self._configs.get(topic, payload), payload)
                 self._configs[topic] = payload
-            publishes.append(Publish(topic=topic, payload=unpacked(payload)))
+            publishes.append(Publish(topic=topic, content=payload))
         return publishes
 
 
@@ -195,4 +195,4 @@ def configs_first(publish: Publish) -> bool:
 def _farewell(topic: str, old: Payload, new: Payload) -> list[Publish]:
     """Say goodbye to the components that leave, before the config without them."""
     goodbye = None if old == new else farewell(parse_json(unpacked(old)), parse_json(unpacked(new)))
-    return [] if goodbye is None else [Publish(topic=topic, payload=dump(goodbye))]
+    return [] if goodbye is None else [Publish(topic=topic, content=dump(goodbye))]

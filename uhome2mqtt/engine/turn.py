@@ -37,7 +37,7 @@ class Turn:
         if isinstance(to, Asker):
             self.emit(Answer(number=to.number, payload=payload))
         else:
-            self.emit(Publish(topic=to.topic, payload=payload, retain=False, correlation=to.correlation))
+            self.emit(Publish(topic=to.topic, content=payload, retain=False, correlation=to.correlation))
 
     def touch(self, device_id: str) -> None:
         self.touched.add(device_id)

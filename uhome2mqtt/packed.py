@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 FAST = 1
 """How hard zlib tries: the hardest would save a tenth more, in half as much time again."""
-LENIENT = "surrogatepass"
-"""What cannot be written as UTF-8 is refused where it is published, not here."""
+LENIENT = "replace"
+"""Half a surrogate pair cannot be written as UTF-8: it becomes a `?`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,13 @@ class Packed:
     data: bytes
 
     @property
+    def encoded(self) -> bytes:
+        """The text in UTF-8."""
+        return zlib.decompress(self.data)
+
+    @property
     def text(self) -> str:
-        return zlib.decompress(self.data).decode(errors=LENIENT)
+        return self.encoded.decode()
 
 
 Payload: TypeAlias = str | Packed
