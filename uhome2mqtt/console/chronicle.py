@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
+from typing import TypeAlias
 
 from uhome2mqtt.events import Now
 from uhome2mqtt.model import Json, Report, Source
@@ -21,6 +23,10 @@ TELLING = ("lock", "door", "switch", "light")
 """Keys of which it is told since when they have been what they are."""
 UNKNOWN = "None"
 IN_BETWEEN = frozenset({"LOCKING", "UNLOCKING"})
+REMEMBERED = 256
+"""What is shown alike of many devices, such as the first report of a locked door, is kept once."""
+_Told: TypeAlias = tuple[tuple[str, str], ...]
+"""Keys with their payloads."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +35,7 @@ class _Entry:
 
     at: Now
     until: Now
-    shown: dict[str, Json]
+    shown: Mapping[str, Json]
     count: int = 1
 
 
@@ -59,9 +65,7 @@ class Chronicle:
         """Take a report in, and what it changed: keys with their payloads."""
         course, told = self._course(report.device_id), _told(changes)
         course.report = report, source, now
-        shown: dict[str, Json] = {"what": "report", "source": str(source), "states": told}
-        if report.error is not None:
-            shown["error"] = report.error.code
+        shown = _report(told, source, None if report.error is None else report.error.code)
         self._stand(course, told, now)
         last = course.entries[-1] if course.entries else None
         if last is not None and not told and _is_alike(last.shown, shown):
@@ -74,7 +78,7 @@ class Chronicle:
         course, told = self._course(device_id), _told(changes)
         self._stand(course, told, now)
         if told:
-            self._add(course, {"what": "change", "states": told}, now)
+            self._add(course, _change(told), now)
 
     def ended(self, device_id: str, outcome: Mapping[str, Json], now: Now) -> None:
         """Take in what became of a command, as on the device's `result` topic; all but the first are final."""
@@ -122,7 +126,7 @@ class Chronicle:
             course = self._courses[device_id] = _Course()
         return course
 
-    def _add(self, course: _Course, shown: dict[str, Json], now: Now) -> None:
+    def _add(self, course: _Course, shown: Mapping[str, Json], now: Now) -> None:
         course.entries.append(_Entry(at=now, until=now, shown=shown))
         self._count += 1
         self._shorten(course, MOST)
@@ -143,11 +147,10 @@ class Chronicle:
         del course.entries[:beyond]
         self._count -= beyond
 
-    def _stand(self, course: _Course, told: Mapping[str, Json], now: Now) -> None:
+    def _stand(self, course: _Course, told: _Told, now: Now) -> None:
         """Take note of a change between two states that were both reported."""
-        for key in TELLING:
-            payload = told.get(key)
-            if not isinstance(payload, str) or payload in IN_BETWEEN or payload == course.standing.get(key):
+        for key, payload in told:
+            if key not in TELLING or payload in IN_BETWEEN or payload == course.standing.get(key):
                 continue
             was = course.standing.pop(key, None)
             course.since.pop(key, None)
@@ -158,8 +161,21 @@ class Chronicle:
                 course.since[key] = now.stamp
 
 
-def _told(changes: Mapping[str, str]) -> dict[str, Json]:
-    return {key: payload for key, payload in changes.items() if key not in UNTOLD}
+def _told(changes: Mapping[str, str]) -> _Told:
+    return tuple((key, payload) for key, payload in changes.items() if key not in UNTOLD)
+
+
+@lru_cache(REMEMBERED)
+def _change(told: _Told) -> Mapping[str, Json]:
+    """Give what is shown of a change without a report."""
+    return {"what": "change", "states": dict(told)}
+
+
+@lru_cache(REMEMBERED)
+def _report(told: _Told, source: Source, error: str | None) -> Mapping[str, Json]:
+    """Give what is shown of a report, and of the code of its error."""
+    shown: dict[str, Json] = {"what": "report", "source": str(source), "states": dict(told)}
+    return shown if error is None else {**shown, "error": error}
 
 
 def _is_alike(last: Mapping[str, Json], shown: Mapping[str, Json]) -> bool:
