@@ -39,7 +39,9 @@ LABEL org.opencontainers.image.title="uhome2mqtt" \
 COPY --from=build /opt/uhome2mqtt /opt/uhome2mqtt
 # Tokens and pins live here. A new volume takes over owner and mode.
 RUN ["install", "--directory", "--mode=0700", "--owner=10001", "--group=10001", "/data"]
+# MALLOC_…: what is large is given back when it is free, which the C library else stops doing after some large blocks.
 ENV PATH=/opt/uhome2mqtt/bin:$PATH \
+    MALLOC_MMAP_THRESHOLD_=131072 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/data \

@@ -17,6 +17,8 @@ PYTHON = os.environ.get("BENCHMARK_PYTHON", sys.executable)
 """The interpreter that runs what is measured: one whose environment has what users install, and no more."""
 ROOT = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": "131072"}
+"""What the image and the units tell the C library."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ async def running(directory: Path, *arguments: str) -> AsyncIterator[int]:
     with (directory / "output").open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             PYTHON, *arguments,
-            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment(), cwd=ROOT,
+            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment() | MALLOC, cwd=ROOT,
         )  # fmt: skip
     try:
         yield process.pid

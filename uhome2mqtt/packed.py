@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 FAST = 1
 """How hard zlib tries: the hardest would save a tenth more, in half as much time again."""
+WINDOW, MEMORY = 12, 5
+"""What zlib works with: with an eighth of its default these texts get as small, and it is quick to be had."""
 LENIENT = "replace"
 """Half a surrogate pair cannot be written as UTF-8: it becomes a `?`."""
 
@@ -35,7 +37,7 @@ Payload: TypeAlias = str | Packed
 
 def pack(parts: Iterable[str]) -> Packed:
     """Pack a text that is given in parts, so that it need not exist as a whole."""
-    packer = zlib.compressobj(FAST)
+    packer = zlib.compressobj(FAST, zlib.DEFLATED, WINDOW, MEMORY)
     packed = [packer.compress(part.encode(errors=LENIENT)) for part in parts]
     return Packed(b"".join([*packed, packer.flush()]))
 
