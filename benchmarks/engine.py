@@ -9,20 +9,18 @@ from itertools import count
 
 from benchmarks.table import median, table
 from uhome2mqtt.catalogue.attributes import HEALTH, SWITCH
+from uhome2mqtt.effects import Effect, QueryStates, SendCommand
 from uhome2mqtt.engine import Engine, EngineConfig
 from uhome2mqtt.events import (
     BrokerConnected,
     CommandAnswered,
     DevicesListed,
-    Effect,
     Event,
     HealthMeasured,
     MessageReceived,
     NotificationReceived,
     Now,
     QueryEnded,
-    QueryStates,
-    SendCommand,
     Started,
     StatesReported,
     Tick,

@@ -23,7 +23,7 @@ from statistics import median
 
 PACKAGE = "uhome2mqtt"
 PURE_FLOORS = {
-    "asyncapi", "engine", "homeassistant", "catalogue", "uhome", "lock_users", "topics", "events", "packed",
+    "asyncapi", "engine", "homeassistant", "catalogue", "uhome", "lock_users", "topics", "effects", "events", "packed",
     "vitals", "errors", "model",
 }  # fmt: skip
 FILE_LINES, FILE_MEDIAN = 400, 150

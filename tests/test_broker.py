@@ -24,6 +24,7 @@ from uhome2mqtt import broker_client, broker_refusals
 from uhome2mqtt.broker import EVENTS_KEPT, Broker
 from uhome2mqtt.broker_client import IN_FLIGHT, Link
 from uhome2mqtt.demo.broker import _rumqttd
+from uhome2mqtt.effects import Publish
 from uhome2mqtt.events import (
     BrokerConnected,
     BrokerDisconnected,
@@ -31,7 +32,6 @@ from uhome2mqtt.events import (
     Event,
     HomeAssistantStarted,
     MessageReceived,
-    Publish,
     Reply,
 )
 from uhome2mqtt.tasks import cancelled

@@ -22,7 +22,8 @@ from tests.support.relay import Cut, relay
 from tests.test_broker import BOTH, Bridge, at_work, link
 from uhome2mqtt import broker_limits
 from uhome2mqtt.broker_client import IN_FLIGHT
-from uhome2mqtt.events import BrokerConnected, BrokerDisconnected, Publish
+from uhome2mqtt.effects import Publish
+from uhome2mqtt.events import BrokerConnected, BrokerDisconnected
 
 ANYBODY = "allow_anonymous true"
 TOO_LARGE = b"\xe0\x02\x95\x00"
@@ -33,7 +34,7 @@ LARGE = "x" * 6000
 async def say(bridge: Bridge, large: str = LARGE, base: str = "home") -> None:
     """Publish what should be retained: a large message among small ones."""
     for topic, payload in (("a", "1"), ("large", large), ("lock", "LOCKED")):
-        bridge.broker.publish(Publish(topic=f"{base}/{topic}", payload=payload))
+        bridge.broker.publish(Publish(topic=f"{base}/{topic}", content=payload))
     await bridge.broker.flushed()
 
 
@@ -54,7 +55,7 @@ async def test_receive_maximum(tmp_path: Path, protocol: str, announced: int, ex
             await bridge.until(BrokerConnected)
             broker.send(signal.SIGSTOP)
             for number in range(60):
-                bridge.broker.publish(Publish(topic="home/x/event", payload=str(number), retain=False))
+                bridge.broker.publish(Publish(topic="home/x/event", content=str(number), retain=False))
             await eventually(lambda: sent.count(b"home/x/event") >= expected)
             await asyncio.sleep(0.2)
             assert sent.count(b"home/x/event") == expected
@@ -74,9 +75,9 @@ async def test_too_large(tmp_path: Path, logged: Logged) -> None:
             await say(bridge)
             await say(bridge, "small")
             assert (await held(broker, "home"))["home/large"] == "small"
-            bridge.broker.publish(Publish(topic="home/x/config", payload="{}"))
-            bridge.broker.publish(Publish(topic="home/x/config", payload=LARGE))
-            bridge.broker.publish(Publish(topic="home/event", payload=LARGE, retain=False))
+            bridge.broker.publish(Publish(topic="home/x/config", content="{}"))
+            bridge.broker.publish(Publish(topic="home/x/config", content=LARGE))
+            bridge.broker.publish(Publish(topic="home/event", content=LARGE, retain=False))
             await bridge.broker.flushed()
             assert (await held(broker, "home"))["home/x/config"] == "{}"
             assert bridge.all(BrokerDisconnected) == []

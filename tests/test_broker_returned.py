@@ -15,7 +15,8 @@ from tests.support.relay import Cut, relay
 from tests.test_broker import BOTH, Bridge, at_work, link
 from uhome2mqtt import broker_retained
 from uhome2mqtt.broker import Broker
-from uhome2mqtt.events import BrokerConnected, BrokerDisconnected, Event, MessageReceived, Publish, StillHeld
+from uhome2mqtt.effects import Publish
+from uhome2mqtt.events import BrokerConnected, BrokerDisconnected, Event, MessageReceived, StillHeld
 from uhome2mqtt.tasks import cancelled
 
 
@@ -120,13 +121,13 @@ async def test_fault_of_our_own(mosquitto: Mosquitto, listener: Ear) -> None:
         bridge.broker = Broker(link(line.port, listener.base), tell)
         task = asyncio.create_task(bridge.broker.run())
         await bridge.until(BrokerConnected)
-        bridge.broker.publish(Publish(topic=listener.topic("x/event"), payload="once", retain=False))
+        bridge.broker.publish(Publish(topic=listener.topic("x/event"), content="once", retain=False))
         await listener.say("front_door/get", "")
         await asyncio.wait([task])
         with pytest.RaisesGroup(KeyError, allow_unwrapped=True, flatten_subgroups=True):
             task.result()
         await bridge.until(BrokerDisconnected)
-        bridge.broker.publish(Publish(topic=listener.topic("x/state"), payload="old"))
+        bridge.broker.publish(Publish(topic=listener.topic("x/state"), content="old"))
         held_up[0] = False
         task = asyncio.create_task(bridge.broker.run())
         await bridge.until(BrokerConnected, 2)

@@ -12,16 +12,9 @@ from tests.support.account import Account
 from tests.support.patience import eventually
 from uhome2mqtt.cloud import Cloud
 from uhome2mqtt.cloud_requests import QUERIES_AT_ONCE, UNANSWERED_BATCHES, CloudRequests
+from uhome2mqtt.effects import QueryStates, RegisterPush
 from uhome2mqtt.errors import CloudError
-from uhome2mqtt.events import (
-    Event,
-    PushNotRegistered,
-    QueryEnded,
-    QueryFailed,
-    QueryStates,
-    RegisterPush,
-    StatesReported,
-)
+from uhome2mqtt.events import Event, PushNotRegistered, QueryEnded, QueryFailed, StatesReported
 from uhome2mqtt.model import Device, Failure, FailureKind, Source
 from uhome2mqtt.tokens import Tokens
 

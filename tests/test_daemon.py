@@ -22,8 +22,9 @@ from uhome2mqtt.cloud import Cloud
 from uhome2mqtt.compose import engine_config, topics_of
 from uhome2mqtt.console import Desk
 from uhome2mqtt.daemon import Daemon, Happening
+from uhome2mqtt.effects import Effect
 from uhome2mqtt.engine import Engine
-from uhome2mqtt.events import Effect, MessageReceived, Now
+from uhome2mqtt.events import MessageReceived, Now
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.state_dir import StateDir
 from uhome2mqtt.tokens import Tokens

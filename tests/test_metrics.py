@@ -11,8 +11,9 @@ import pytest
 
 from tests.support.scraped import OPENMETRICS, Scraped
 from uhome2mqtt import __version__
+from uhome2mqtt.effects import Observe
 from uhome2mqtt.errors import CloudError
-from uhome2mqtt.events import Observe, Started, Tick
+from uhome2mqtt.events import Started, Tick
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.metrics import TABLE, Login, Meters, Metrics, Sources
 from uhome2mqtt.metrics.reasons import disconnection, reason_word

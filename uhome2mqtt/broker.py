@@ -30,6 +30,7 @@ from uhome2mqtt.broker_limits import LARGE, Limits, packet_size
 from uhome2mqtt.broker_refusals import Refusals
 from uhome2mqtt.broker_retained import ReadBack
 from uhome2mqtt.broker_subscriptions import Subscriptions
+from uhome2mqtt.effects import Publish
 from uhome2mqtt.events import (
     BridgeHeard,
     BrokerConnected,
@@ -37,7 +38,6 @@ from uhome2mqtt.events import (
     ConfigCleared,
     Event,
     HomeAssistantStarted,
-    Publish,
 )
 from uhome2mqtt.metrics import Meters
 from uhome2mqtt.packed import Packed

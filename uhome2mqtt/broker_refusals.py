@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from uhome2mqtt import logs
 from uhome2mqtt.broker_client import REFUSED
-from uhome2mqtt.events import Publish
+from uhome2mqtt.effects import Publish
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 SETTLED_AFTER = 10.0

@@ -11,25 +11,27 @@ from typing import Protocol, assert_never
 
 from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud
+from uhome2mqtt.effects import (
+    CloudEffect,
+    IdentifyAccount,
+    ListDevices,
+    ManageUsers,
+    QueryStates,
+    RegisterPush,
+    SendCommand,
+)
 from uhome2mqtt.events import (
     AccountIdentified,
-    CloudEffect,
     CommandAnswered,
     CommandFailed,
     DeviceListFailed,
     DevicesListed,
     Event,
     IdentificationFailed,
-    IdentifyAccount,
-    ListDevices,
-    ManageUsers,
     PushNotRegistered,
     PushRegistered,
     QueryEnded,
     QueryFailed,
-    QueryStates,
-    RegisterPush,
-    SendCommand,
     StatesReported,
     UsersAnswered,
     UsersFailed,

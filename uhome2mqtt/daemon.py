@@ -18,21 +18,15 @@ from uhome2mqtt.clock import now
 from uhome2mqtt.cloud import Cloud
 from uhome2mqtt.cloud_requests import CloudRequests, PushAddress
 from uhome2mqtt.console import Desk
-from uhome2mqtt.engine import ConfigChanged, Engine
-from uhome2mqtt.errors import CloudError, StorageError
-from uhome2mqtt.events import (
+from uhome2mqtt.effects import (
     Answer,
     Effect,
-    Event,
-    HealthMeasured,
     IdentifyAccount,
     ListDevices,
     LookFor,
     ManageUsers,
     MeasureHealth,
     Note,
-    NotificationReceived,
-    Now,
     Observe,
     Publish,
     QueryStates,
@@ -41,10 +35,10 @@ from uhome2mqtt.events import (
     SavePins,
     SendCommand,
     SetLogLevel,
-    Started,
-    StopRequested,
-    Tick,
 )
+from uhome2mqtt.engine import ConfigChanged, Engine
+from uhome2mqtt.errors import CloudError, StorageError
+from uhome2mqtt.events import Event, HealthMeasured, NotificationReceived, Now, Started, StopRequested, Tick
 from uhome2mqtt.ledger import Ledger
 from uhome2mqtt.metrics import Meters
 from uhome2mqtt.model import Failure, FailureKind, Json, Notification

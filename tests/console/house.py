@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.engine.driver import TOPICS, Driver
 from uhome2mqtt.console import Desk
+from uhome2mqtt.effects import Answer, Effect
 from uhome2mqtt.engine import ConfigChanged, EngineConfig
-from uhome2mqtt.events import Answer, Effect, Event, MessageReceived, Started
+from uhome2mqtt.events import Event, MessageReceived, Started
 from uhome2mqtt.model import Device
 
 

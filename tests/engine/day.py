@@ -18,25 +18,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from uhome2mqtt.effects import Effect, IdentifyAccount, ListDevices, Publish, QueryStates, RegisterPush
 from uhome2mqtt.engine import ConfigChanged, EngineConfig
 from uhome2mqtt.events import (
     AccountIdentified,
     BrokerConnected,
     DeviceListFailed,
     DevicesListed,
-    Effect,
     Event,
     IdentificationFailed,
-    IdentifyAccount,
-    ListDevices,
     NotificationReceived,
-    Publish,
     PushNotRegistered,
     PushRegistered,
     QueryEnded,
     QueryFailed,
-    QueryStates,
-    RegisterPush,
     Started,
     StatesReported,
     Tick,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from uhome2mqtt.effects import Effect
 from uhome2mqtt.engine import EngineConfig
-from uhome2mqtt.events import Effect, HealthMeasured
+from uhome2mqtt.events import HealthMeasured
 from uhome2mqtt.model import Source
 
 from .driver import FRONT, TOPICS, Driver, running

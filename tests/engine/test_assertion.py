@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from uhome2mqtt.effects import Effect, Note, Publish
 from uhome2mqtt.engine import EngineConfig
-from uhome2mqtt.events import BrokerDisconnected, Effect, HomeAssistantStarted, Note, Publish
+from uhome2mqtt.events import BrokerDisconnected, HomeAssistantStarted
 
 from .driver import BACK, BASE, FRONT, LAMP, TOPICS, Driver, running
 

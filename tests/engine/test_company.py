@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from uhome2mqtt.effects import Answer
 from uhome2mqtt.engine import ConfigChanged, EngineConfig
 from uhome2mqtt.events import (
-    Answer,
     BridgeHeard,
     BrokerDisconnected,
     ConfigCleared,

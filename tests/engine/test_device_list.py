@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from uhome2mqtt.catalogue.attributes import LOCK_MODE, LOCK_STATE
+from uhome2mqtt.effects import Effect, SavePins
 from uhome2mqtt.engine import EngineConfig, Override
-from uhome2mqtt.events import AccountIdentified, Effect, QueryEnded, SavePins, Started, StatesReported
+from uhome2mqtt.events import AccountIdentified, QueryEnded, Started, StatesReported
 from uhome2mqtt.model import Device, Discovery, FailureKind, Pin, Report, Source
 
 from .driver import BACK, BASE, FRONT, TOPICS, Driver, running

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from uhome2mqtt.effects import Publish
 from uhome2mqtt.engine import EngineConfig
 from uhome2mqtt.engine.house import SLICE_PAUSE
-from uhome2mqtt.events import BrokerDisconnected, HomeAssistantStarted, Publish, Started, StopRequested
+from uhome2mqtt.events import BrokerDisconnected, HomeAssistantStarted, Started, StopRequested
 from uhome2mqtt.model import Device, Discovery
 
 from .driver import BASE, TOPICS, Driver, running

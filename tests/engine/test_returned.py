@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from uhome2mqtt.effects import LookFor
 from uhome2mqtt.engine import EngineConfig
 from uhome2mqtt.engine.house import SWEEP_AFTER
 from uhome2mqtt.engine.retained import MOST_GONE, Retained
-from uhome2mqtt.events import BrokerDisconnected, ConfigCleared, LookFor
+from uhome2mqtt.events import BrokerDisconnected, ConfigCleared
 from uhome2mqtt.model import Discovery
 from uhome2mqtt.topics import Topics
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from uhome2mqtt.effects import Answer, Effect
 from uhome2mqtt.engine import EngineConfig, Override
-from uhome2mqtt.events import AccountIdentified, Answer, Effect, UsersAnswered
+from uhome2mqtt.events import AccountIdentified, UsersAnswered
 from uhome2mqtt.model import Asker, LockUser, UsersReply
 
 from .driver import BACK, FRONT, LAMP, TOPICS, Driver, running

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from uhome2mqtt.effects import Observe, Publish
 from uhome2mqtt.engine import EngineConfig, Override
-from uhome2mqtt.events import NotificationReceived, Observe, Publish
+from uhome2mqtt.events import NotificationReceived
 from uhome2mqtt.model import EVERYTHING, Announced, CloudStatus, Discovery, FailureKind, Notification, Outcome
 from uhome2mqtt.vitals import Vitals
 

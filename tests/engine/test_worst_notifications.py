@@ -7,8 +7,9 @@ import json
 import pytest
 
 from tests.support.processor import cost
+from uhome2mqtt.effects import Effect, Note
 from uhome2mqtt.engine import EngineConfig
-from uhome2mqtt.events import Effect, Note, NotificationReceived
+from uhome2mqtt.events import NotificationReceived
 from uhome2mqtt.model import Json, Notification, parse_json
 from uhome2mqtt.uhome import decode_notification
 

@@ -11,18 +11,16 @@ from typing import Protocol, TypeVar
 
 from uhome2mqtt.console.chronicle import Chronicle
 from uhome2mqtt.console.feed import Feed
+from uhome2mqtt.effects import Answer, Effect, Publish
 from uhome2mqtt.events import (
-    Answer,
     BrokerConnected,
     BrokerDisconnected,
     CommandAnswered,
     DevicesListed,
-    Effect,
     LoggedIn,
     MessageReceived,
     NotificationReceived,
     Now,
-    Publish,
     StatesReported,
     StopRequested,
 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from uhome2mqtt.effects import Publish, SaveAnnounced
 from uhome2mqtt.engine.addressing import device_of
 from uhome2mqtt.engine.answers import Request, answer, check_members
 from uhome2mqtt.engine.house import BRIDGE, DEVICES, MOVE, House
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import ConfigCleared, Publish, SaveAnnounced
+from uhome2mqtt.events import ConfigCleared
 from uhome2mqtt.homeassistant import MIGRATE, bridge_node, device_node
 from uhome2mqtt.model import EVERYTHING, BridgeEvent, Discovery, Json, Pin
 from uhome2mqtt.packed import Payload

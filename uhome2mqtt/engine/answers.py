@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from uhome2mqtt.effects import Publish
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.members import TAKES
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import Publish, Reply
+from uhome2mqtt.events import Reply
 from uhome2mqtt.model import Asker, Json, masked, quoted
 
 LONGEST_ERROR = 2000

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from uhome2mqtt.effects import IdentifyAccount, ListDevices
 from uhome2mqtt.engine.cloud_state import LONGEST_PAUSE
 from uhome2mqtt.engine.house import ACCOUNT, LIST, POLL, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import IdentifyAccount, ListDevices
 from uhome2mqtt.model import Source
 
 

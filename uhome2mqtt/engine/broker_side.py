@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from uhome2mqtt.effects import Publish
 from uhome2mqtt.engine import company, requests, users_side
 from uhome2mqtt.engine.house import BIRTH, FORGET, REASSERT, House
 from uhome2mqtt.engine.presence import Role
@@ -13,7 +14,7 @@ from uhome2mqtt.engine.read_back import begun_since, elsewhere, forgotten, owner
 from uhome2mqtt.engine.response_topics import is_usable
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import BrokerConnected, MessageReceived, Publish, Reply, StillHeld
+from uhome2mqtt.events import BrokerConnected, MessageReceived, Reply, StillHeld
 from uhome2mqtt.model import Asker, Json, shortened
 from uhome2mqtt.packed import pack
 from uhome2mqtt.topics import RequestTopic, SetTopic, Topics

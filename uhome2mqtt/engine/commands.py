@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from uhome2mqtt.catalogue.attributes import LOCK_MODE
 from uhome2mqtt.catalogue.locks import PASSAGE
+from uhome2mqtt.effects import Observe, Publish, SendCommand
 from uhome2mqtt.engine.config import EngineConfig
 from uhome2mqtt.engine.doubts import Doubts
 from uhome2mqtt.engine.evidence import Evidence
@@ -17,7 +18,7 @@ from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import failure_of_code
-from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Observe, Publish, Reply, SendCommand
+from uhome2mqtt.events import CommandAnswered, CommandFailed, Now, Reply
 from uhome2mqtt.model import (
     Asker,
     Attribute,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from uhome2mqtt.effects import LookFor, Publish
 from uhome2mqtt.engine import announcing, background, cloud_side, health, push_side, requests, users_side
 from uhome2mqtt.engine.house import ANSWER, BIRTH, FORGET, OTHERS, POLL, PRESENT, PROOF, RECLAIM, House
 from uhome2mqtt.engine.presence import ANSWER_WITHIN, EVERY, SUSPECT_FOR, Other, Role
 from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import BridgeHeard, LookFor, Publish
+from uhome2mqtt.events import BridgeHeard
 from uhome2mqtt.model import Json, parse_json
 
 HINT = "give each bridge its own mqtt.base_topic, or end one of them; until then the younger one stands by"

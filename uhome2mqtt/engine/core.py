@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
+from uhome2mqtt.effects import Effect, Publish
 from uhome2mqtt.engine import (
     announcing,
     background,
@@ -63,7 +64,6 @@ from uhome2mqtt.events import (
     ConfigCleared,
     DeviceListFailed,
     DevicesListed,
-    Effect,
     Event,
     HealthMeasured,
     HomeAssistantStarted,
@@ -72,7 +72,6 @@ from uhome2mqtt.events import (
     MessageReceived,
     NotificationReceived,
     Now,
-    Publish,
     PushNotRegistered,
     PushRegistered,
     QueryEnded,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from uhome2mqtt.effects import MeasureHealth
 from uhome2mqtt.engine.house import HEALTH, House
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
-from uhome2mqtt.events import HealthMeasured, MeasureHealth
+from uhome2mqtt.events import HealthMeasured
 from uhome2mqtt.model import CloudStatus, Json, PushStatus
 
 EVERY = 60.0

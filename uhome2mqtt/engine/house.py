@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from sys import intern
 
+from uhome2mqtt.effects import Publish, QueryStates, SavePins
 from uhome2mqtt.engine.announcer import Announcer
 from uhome2mqtt.engine.answers import Request
 from uhome2mqtt.engine.budget import Budget
@@ -27,7 +28,7 @@ from uhome2mqtt.engine.timers import Timer, Timers
 from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.engine.user_jobs import Jobs
-from uhome2mqtt.events import DevicesListed, Now, Publish, QueryStates, SavePins
+from uhome2mqtt.events import DevicesListed, Now
 from uhome2mqtt.homeassistant import bridge_node, device_node
 from uhome2mqtt.model import Announced, BridgeEvent, Device, Json, Outcome, Pin, PushStatus, Source
 from uhome2mqtt.packed import Packed, Payload

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
+from uhome2mqtt.effects import RegisterPush
 from uhome2mqtt.engine import background, health, reports
 from uhome2mqtt.engine.answers import answer, refuse
 from uhome2mqtt.engine.house import EVIDENCE, HEAL, LOOK, REGISTER, House
@@ -14,7 +15,7 @@ from uhome2mqtt.engine.node import is_out_of_reach
 from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import LOGIN_NEEDED
-from uhome2mqtt.events import NotificationReceived, PushNotRegistered, RegisterPush
+from uhome2mqtt.events import NotificationReceived, PushNotRegistered
 from uhome2mqtt.model import Attribute, BridgeEvent, Failure, Json, Notification, PushStatus, Report, Source
 
 LADDER = (60.0, 300.0, 900.0, 3600.0, 21600.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from uhome2mqtt.catalogue import DESCRIPTIONS, KEYS, EntityDescription, text_of
+from uhome2mqtt.effects import Publish
 from uhome2mqtt.engine.house import BRIDGE, owners_by_node
 from uhome2mqtt.engine.projection import dump
-from uhome2mqtt.events import Publish
 from uhome2mqtt.homeassistant import is_migrating, is_ours
 from uhome2mqtt.model import Json, Pin, parse_json
 from uhome2mqtt.topics import Topics, decode_pin

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from uhome2mqtt.catalogue import KEYS, Intent, descriptions_for
 from uhome2mqtt.catalogue.description import Parser
+from uhome2mqtt.effects import Observe, Publish
 from uhome2mqtt.engine.age import TooOldError, latest
 from uhome2mqtt.engine.commands import Commands, publish_result
 from uhome2mqtt.engine.config import EngineConfig
@@ -17,7 +18,7 @@ from uhome2mqtt.engine.projection import dump
 from uhome2mqtt.engine.transactions import Transactions
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.events import MessageReceived, Observe, Publish
+from uhome2mqtt.events import MessageReceived
 from uhome2mqtt.model import Json, Outcome, harmless, masked, quoted, shortened
 from uhome2mqtt.topics import MAX_SLUG, GetTopic, RequestTopic, SetTopic, is_level
 

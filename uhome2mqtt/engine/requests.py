@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+from uhome2mqtt.effects import SetLogLevel
 from uhome2mqtt.engine import announcing, background, push_requests, renaming, users_side
 from uhome2mqtt.engine.addressing import nobody
 from uhome2mqtt.engine.age import TooOldError, latest
@@ -17,7 +18,7 @@ from uhome2mqtt.engine.pacing import GET_PAUSE, check_pace, check_pause
 from uhome2mqtt.engine.registry import Changes
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.errors import PayloadError
-from uhome2mqtt.events import MessageReceived, SetLogLevel
+from uhome2mqtt.events import MessageReceived
 from uhome2mqtt.model import LOG_LEVELS, CloudStatus, Failure, Json, Source, quoted, shortened
 
 WELL = frozenset({CloudStatus.ONLINE, CloudStatus.DEGRADED})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 
+from uhome2mqtt.effects import Publish
 from uhome2mqtt.engine.projection import dump
-from uhome2mqtt.events import Publish
 from uhome2mqtt.homeassistant import farewell
 from uhome2mqtt.model import parse_json
 from uhome2mqtt.packed import Payload, unpacked

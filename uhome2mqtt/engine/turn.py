@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from uhome2mqtt.events import Answer, Effect, Note, Now, Publish, Reply
+from uhome2mqtt.effects import Answer, Effect, Note, Publish
+from uhome2mqtt.events import Now, Reply
 from uhome2mqtt.model import Asker, Json
 
 

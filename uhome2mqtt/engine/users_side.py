@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from uhome2mqtt import lock_users
+from uhome2mqtt.effects import ManageUsers
 from uhome2mqtt.engine import cloud_health
 from uhome2mqtt.engine.addressing import device_of
 from uhome2mqtt.engine.answers import Request, RequestError, answer, check_members, refuse
@@ -18,7 +19,7 @@ from uhome2mqtt.engine.timers import Timer
 from uhome2mqtt.engine.turn import Turn
 from uhome2mqtt.engine.user_jobs import MOST, Job, Step, has_happened, newcomers, shortfall, subject
 from uhome2mqtt.errors import failure_of_code
-from uhome2mqtt.events import ManageUsers, UsersAnswered, UsersFailed
+from uhome2mqtt.events import UsersAnswered, UsersFailed
 from uhome2mqtt.model import Command, Failure, FailureKind, Json, UsersReply
 
 REQUESTS = tuple(f"lock_users/{kind}" for kind in ("list", "get", "add", "update", "delete"))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from uhome2mqtt.clock import now
-from uhome2mqtt.events import Observe
+from uhome2mqtt.effects import Observe
 from uhome2mqtt.metrics.reasons import DISCONNECTIONS, NONE, disconnection, key_word, reason_word
 from uhome2mqtt.metrics.table import EVENTS, PREFIX, SETTABLE, TABLE
 from uhome2mqtt.model import Outcome
