@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
 import sys
+import tracemalloc
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -242,6 +244,23 @@ def test_many_secrets_over_time() -> None:
         logs.add_secret(f"token-number-{number:04}")
     assert logs.mask("token-number-0000") == "token-number-0000"
     assert logs.mask(f"token-number-0001 {SECRET}") == "*** ***"
+
+
+def test_memory_of_secrets_over_time() -> None:
+    """Of secrets that come and go over the years nothing is left in memory."""
+
+    def renew(numbers: range) -> int:
+        for number in numbers:
+            logs.add_secret(f"{number:020d}" * 4)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = renew(range(64))
+        assert renew(range(64, 94)) < before + 500_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_short_texts_are_no_secrets() -> None:

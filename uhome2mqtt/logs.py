@@ -98,6 +98,8 @@ class Secrets:
         # The longest first: a secret may begin with another one.
         alternatives = sorted(map(re.escape, spellings), key=len, reverse=True)
         self._pattern = re.compile("|".join(alternatives)) if alternatives else None
+        # It would keep hundreds of the patterns before this one, each as large.
+        re.purge()
 
 
 def _spellings(secret: str) -> Iterable[str]:
