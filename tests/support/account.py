@@ -105,9 +105,9 @@ class Account:
 
 
 @asynccontextmanager
-async def account(port: int = 0, **quirks: Any) -> AsyncIterator[Account]:
-    """Serve the demo household whose clients must know the tests' secret."""
+async def account(port: int = 0, kept: int = 20, **quirks: Any) -> AsyncIterator[Account]:
+    """Serve the demo household whose clients must know the tests' secret; `kept`: as for `new_http`."""
     known: dict[str, Any] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **quirks}
     cloud = SimulatedCloud(devices=demo_household(), quirks=Quirks.model_validate(known))
-    async with serve(cloud, port=port) as running, new_http(running.url, kept=0) as http:
+    async with serve(cloud, port=port) as running, new_http(running.url, kept=kept) as http:
         yield Account(cloud=cloud, url=running.url, http=http)

@@ -138,7 +138,7 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     """Prepare a stage with an account and a base topic of its own; whatever is played there, no secret may be seen."""
     base = f"test-{uuid4().hex[:8]}"
-    async with account() as served, ear(broker, base, version) as listening:
+    async with account(kept=0) as served, ear(broker, base, version) as listening:
         stage = Stage(directory=directory, broker=broker, account=served, ear=listening)
         try:
             yield stage
