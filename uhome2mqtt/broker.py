@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import aiomqtt
@@ -41,6 +41,7 @@ from uhome2mqtt.events import (
 )
 from uhome2mqtt.metrics import Meters
 from uhome2mqtt.packed import Packed
+from uhome2mqtt.tasks import failures_of
 
 GOODBYE_WITHIN = 1.0
 """Seconds for the broker to take our leave: the process wants to end."""
@@ -154,7 +155,7 @@ class Broker:
             self._log.info("broker_connected", **where, protocol=version, **self._outage.over())
             self._meters.connected()
             self._tell(BrokerConnected(protocol=version, retained=retained))
-            await _until_one_fails(
+            failures = await failures_of(
                 self._receive(client),
                 self._send(client, version),
                 subscriptions.keep_asking(),
@@ -162,6 +163,8 @@ class Broker:
                 self._end_when_stood_still(),
                 self._read_back.keep_looking(self._link, version),
             )
+            # A fault of our own before the loss of the connection that it may have led to.
+            raise next((each for each in failures if not isinstance(each, aiomqtt.MqttError)), failures[0])
 
     async def _connect(self) -> tuple[Client, str]:
         """Connect in the best version of MQTT that the broker still speaks; gives that, too."""
@@ -317,19 +320,6 @@ async def _entered(client: aiomqtt.Client) -> AsyncIterator[None]:
         client.timeout = GOODBYE_WITHIN
         with suppress(aiomqtt.MqttError):
             await client.__aexit__(None, None, None)
-
-
-async def _until_one_fails(*work: Coroutine[None, None, None]) -> None:
-    """Run together until one fails; its connection error is raised as it is, not in a group."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for coroutine in work:
-                tasks.create_task(coroutine)
-    except* aiomqtt.MqttError as lost:
-        failure: BaseException = lost
-        while isinstance(failure, BaseExceptionGroup):
-            failure = failure.exceptions[0]
-    raise failure
 
 
 def _is_clear(message: Publish) -> bool:
