@@ -64,6 +64,16 @@ async def test_receive_maximum(tmp_path: Path, protocol: str, announced: int, ex
             assert sent.count(b"home/x/event") == 60
 
 
+async def test_quality_of_what_is_large(mosquitto: Mosquitto, listener: Ear) -> None:
+    """What is large is published with the configured quality of service, like all else."""
+    base = listener.base
+    async with at_work(link(mosquitto.port, base, qos=0)) as bridge:
+        await bridge.until(BrokerConnected)
+        await say(bridge, base=base)
+        await listener.until("large", LARGE)
+    assert [heard.qos for heard in listener.heard if heard.topic == listener.topic("large")] == [0]
+
+
 async def test_too_large(tmp_path: Path, logged: Logged) -> None:
     """What the broker says it does not take is told in the log and left out, what stood there goes; the rest stays."""
     with Mosquitto(tmp_path, ANYBODY, "max_packet_size 2000") as broker:
@@ -87,7 +97,7 @@ async def test_too_large(tmp_path: Path, logged: Logged) -> None:
         "home/x/config",
         "home/event",
     ]
-    assert lines[0]["size"] == 2 + len("home/large") + 2 + 1 + len(LARGE) + 1 + 2
+    assert lines[0]["size"] == 2 + len("home/large") + 1 + len(LARGE) + 1 + 2
     assert lines[0]["limit"] == 2000
     assert logged("publish_not_allowed") == []
 
@@ -122,11 +132,14 @@ async def test_hung_up_on(mosquitto: Mosquitto, listener: Ear, logged: Logged) -
     assert [line["topic"] for line in logged("publish_too_large")] == [f"{base}/large"]
 
 
-@pytest.mark.parametrize(("protocol", "setting"), [("3.1.1", "max_packet_size"), ("5", "message_size_limit")])
-async def test_hung_up_without_a_word(tmp_path: Path, logged: Logged, protocol: str, setting: str) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "setting", "qos"),
+    [("3.1.1", "max_packet_size", 0), ("3.1.1", "max_packet_size", 1), ("5", "message_size_limit", 1)],
+)
+async def test_hung_up_without_a_word(tmp_path: Path, logged: Logged, protocol: str, setting: str, qos: int) -> None:
     """Where a broker only hangs up, or says what the library does not understand, the third connection stands."""
     with Mosquitto(tmp_path, ANYBODY, f"{setting} 5000") as broker:
-        async with at_work(link(broker.port, "home", protocols=(protocol,), qos=0)) as bridge:
+        async with at_work(link(broker.port, "home", protocols=(protocol,), qos=qos)) as bridge:
             for count in (1, 2, 3):
                 await bridge.until(BrokerConnected, count)
                 await say(bridge)

@@ -26,7 +26,7 @@ from uhome2mqtt.broker_client import (
     new_client,
     reason_code,
 )
-from uhome2mqtt.broker_limits import LARGE, Limits, packet_size
+from uhome2mqtt.broker_limits import Limits, packet_size
 from uhome2mqtt.broker_refusals import Refusals
 from uhome2mqtt.broker_retained import ReadBack
 from uhome2mqtt.broker_subscriptions import Subscriptions
@@ -299,12 +299,12 @@ class Broker:
             properties.CorrelationData = message.correlation
         qos = self._link.qos if message.qos is None else message.qos
         payload = content.encoded if isinstance(content, Packed) else content.encode()
-        if len(payload) >= LARGE:
-            # Without an acknowledgement nobody would know that it is not taken.
-            qos = max(qos, 1)
-        size = packet_size(topic, len(payload), qos, properties, version)
+        size, acknowledged = packet_size(topic, len(payload), qos, properties, version), qos > 0
         if self._limits.takes(topic, size):
-            with self._limits.under_way(topic, size), self._meters.publishing(message.caused_at, acknowledged=qos > 0):
+            with (
+                self._limits.under_way(topic, size, acknowledged=acknowledged),
+                self._meters.publishing(message.caused_at, acknowledged=acknowledged),
+            ):
                 return await client.deliver(topic, payload, qos, retain=message.retain, properties=properties)
         if message.retain and self._limits.leaves(topic):
             return await client.deliver(topic, b"", qos, retain=True)

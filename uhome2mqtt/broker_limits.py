@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ LARGE = 4096
 WITHOUT_A_WORD = {-1, 4, 7, UNSPECIFIED, PROTOCOL_ERROR}
 """What the client library calls the end of a connection of which the broker has not told the reason; the last, where
 the broker has said that a message is too large in an acknowledgement, in which MQTT 5 has no such word."""
+NOTICED_WITHIN = 5.0
+"""Seconds within which a broker hangs up on a message that it does not bear, where nothing is acknowledged."""
 LEARNED_FOR = 86_400.0
 """Seconds after which what a broker was taken not to take is tried again, at the next connection."""
 HINT = "raise the largest packet or message that the broker takes; until then nothing is told on this topic"
@@ -34,13 +37,14 @@ class Limits:
     """What the broker has announced, or was found, not to take.
 
     Found is a limit by the broker's own word, or where two connections in a row were lost without one while the same
-    large message was the largest that it had not acknowledged.
+    large message was the largest that it had not acknowledged, or had just been sent without asking for that.
     """
 
     def __init__(self) -> None:
         self._largest: int | None = None
         self._learned_at: float | None = None
         self._under_way: dict[object, tuple[int, str]] = {}
+        self._just_sent: deque[tuple[float, int, str]] = deque()
         self._suspect = ""
         self._said: set[str] = set()
         self._emptied: set[str] = set()
@@ -74,8 +78,8 @@ class Limits:
         return True
 
     @contextmanager
-    def under_way(self, topic: str, size: int) -> Iterator[None]:
-        """Take note of a message until it is acknowledged; one that the connection does not outlive is kept."""
+    def under_way(self, topic: str, size: int, *, acknowledged: bool) -> Iterator[None]:
+        """Take note of a message until it is acknowledged, or would be; what its connection does not outlive stays."""
         key = object()
         self._under_way[key] = size, topic
         try:
@@ -84,11 +88,19 @@ class Limits:
             del self._under_way[key]
             raise
         del self._under_way[key]
+        if not acknowledged and size >= LARGE:
+            now = time.monotonic()
+            self._just_sent.append((now, size, topic))
+            while self._just_sent[0][0] < now - NOTICED_WITHIN:
+                self._just_sent.popleft()
 
     def ended(self, problem: aiomqtt.MqttError | None) -> None:
         """End with a connection, and find out whether a message was what the broker did not bear."""
-        size, topic = max(self._under_way.values(), default=(0, ""))
+        since = time.monotonic() - NOTICED_WITHIN
+        recent = [(size, topic) for sent_at, size, topic in self._just_sent if sent_at >= since]
+        size, topic = max([*self._under_way.values(), *recent], default=(0, ""))
         self._under_way.clear()
+        self._just_sent.clear()
         before, self._suspect = self._suspect, ""
         if problem is None or size < LARGE:
             return

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import secrets
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
 from .faults import FAULTS
-from .play import ChaosError, Run
+from .play import Run
+from .trial import say, trial
 
 STEPS = 20
 
@@ -24,22 +21,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0.0, help="for how long, in place of --steps")
     parser.add_argument("--only", nargs="+", choices=FAULTS, default=[], metavar="FAULT", help=", ".join(FAULTS))
     given = parser.parse_args()
-    run = Run(seed=given.seed, steps=given.steps, minutes=given.minutes, only=given.only, say=_say)
-    _say(f"seed {run.seed}")
-    directory = Path(tempfile.mkdtemp(prefix="chaos-"))
-    try:
-        asyncio.run(run.play(directory))
-    except ChaosError as problem:
-        _say(f"FAILED: {problem}\nthe bridge's log, and all else: {directory}")
+    run = Run(seed=given.seed, steps=given.steps, minutes=given.minutes, only=given.only, say=say)
+    if not trial("chaos", run.seed, run.play):
         return 1
-    shutil.rmtree(directory)
-    _say(f"{len(run.done)} steps, and all of it holds")
+    say(f"{len(run.done)} steps, and all of it holds")
     return 0
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

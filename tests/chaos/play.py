@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
-import httpx
-
 from tests.support.stage import merged
 from uhome2mqtt.simulator.dice import Dice
 
@@ -19,6 +16,7 @@ from .actors import Household, household
 from .faults import FAULTS, side
 from .invariants import Invariants
 from .scene import PAUSE, QUICK, Scene, scene
+from .trial import BROKEN
 
 SLEEP = 600.0
 """Seconds for which the process stands still, once, in a run of at least as many."""
@@ -74,7 +72,7 @@ class Run:
                     await prepared.stage.account.control("PATCH", "quirks", {"push_mode": "dead"})
                 await self._settle(invariants, home)
                 await self._all(prepared, invariants, home)
-        except (AssertionError, OSError, aiomqtt.MqttError, httpx.HTTPError) as problem:
+        except BROKEN as problem:
             raise ChaosError(self, str(problem) or repr(problem)) from problem
 
     async def _all(self, prepared: Scene, invariants: Invariants, home: Household) -> None:

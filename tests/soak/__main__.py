@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import secrets
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
-from .run import Soak, SoakError
+from tests.chaos.trial import say, trial
+
+from .run import Soak
 
 
 def main() -> int:
@@ -23,22 +21,11 @@ def main() -> int:
     parser.add_argument("--speed", type=int, default=100, help="how fast time flies for the bridge (100)")
     parser.add_argument("--every", type=float, default=60.0, help="seconds between two looks at everything (60)")
     given = parser.parse_args()
-    soak = Soak(seed=given.seed, minutes=given.minutes, speed=given.speed, every=given.every, say=_say)
-    _say(f"seed {soak.seed}")
-    directory = Path(tempfile.mkdtemp(prefix="soak-"))
-    try:
-        asyncio.run(soak.play(directory))
-    except SoakError as problem:
-        _say(f"FAILED: {problem}\nseed {soak.seed}; the bridge's log, and all else: {directory}")
+    soak = Soak(seed=given.seed, minutes=given.minutes, speed=given.speed, every=given.every, say=say)
+    if not trial("soak", soak.seed, soak.play):
         return 1
-    shutil.rmtree(directory)
-    _say(f"{soak.samples[-1].hours:.0f} hours, all of it has held, and nothing has grown")
+    say(f"{soak.samples[-1].hours:.0f} hours, all of it has held, and nothing has grown")
     return 0
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
